@@ -1,0 +1,19 @@
+"""Super-resolution of image layers in napari."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from napari_isr._console import upscale
+
+__version__ = "0.1.0"
+__all__ = ["__version__", "upscale"]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "upscale":
+        from napari_isr._console import upscale
+
+        return upscale
+    raise AttributeError(f"module 'napari_isr' has no attribute {name!r}")

@@ -1,0 +1,52 @@
+"""Super-resolution of images with residual dense networks.
+
+Nothing heavy is imported until it is used: ``import src_models`` costs no Keras.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from src_models.description import ModelDescription, read_description
+    from src_models.errors import SuperResolutionError
+    from src_models.model_io import load_model
+    from src_models.predict import upscale, upscale_steps
+    from src_models.pretrained import model_names
+    from src_models.rdn import RDN
+    from src_models.rrdn import RRDN
+
+_HOME = {
+    "RDN": "rdn",
+    "RRDN": "rrdn",
+    "ModelDescription": "description",
+    "SuperResolutionError": "errors",
+    "load_model": "model_io",
+    "model_names": "pretrained",
+    "read_description": "description",
+    "upscale": "predict",
+    "upscale_steps": "predict",
+}
+
+__all__ = [
+    "RDN",
+    "RRDN",
+    "ModelDescription",
+    "SuperResolutionError",
+    "load_model",
+    "model_names",
+    "read_description",
+    "upscale",
+    "upscale_steps",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOME:
+        return getattr(import_module(f"src_models.{_HOME[name]}"), name)
+    raise AttributeError(f"module 'src_models' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,45 @@
+"""What can go wrong, as one small tree.
+
+::
+
+    SuperResolutionError
+    ├── InvalidInputError      an image, its axes or a setting does not fit
+    ├── ModelFileError         a file is not a model we can read
+    ├── DownloadError          named weights are neither cached nor reachable
+    ├── OutOfMemoryError       not even the smallest tile fits into memory
+    └── NetworkError           the backend failed while running a network
+
+Every message says the rule, what was received, and what to do. None of them is a
+``RuntimeError``: superqt takes a ``RuntimeError`` inside a generator worker for a deleted
+Qt object and swallows it, and a user interface waiting for its end would wait for ever.
+"""
+
+from __future__ import annotations
+
+
+class SuperResolutionError(Exception):
+    """Base of everything this library raises on purpose."""
+
+
+class InvalidInputError(SuperResolutionError, ValueError):
+    """An image, its axes or a setting does not fit."""
+
+
+class ModelFileError(SuperResolutionError):
+    """A file is not a model that can be read."""
+
+
+class DownloadError(SuperResolutionError):
+    """Named weights are neither in the cache nor reachable."""
+
+
+class OutOfMemoryError(SuperResolutionError):
+    """Not even the smallest tile fits into memory."""
+
+
+class NetworkError(SuperResolutionError):
+    """The backend failed while running a network."""
+
+
+class SuperResolutionWarning(UserWarning):
+    """The result is right, but not got or not meant quite as the caller may think."""

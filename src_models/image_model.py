@@ -1,0 +1,144 @@
+"""What RDN and RRDN share: ISR's face over a Keras model and its description."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+from src_models.config import Conv, NetworkConfig
+from src_models.description import ModelDescription
+
+
+class ImageModel:
+    """A super-resolution network with its description.
+
+    Parameters
+    ----------
+    config : RDNConfig or RRDNConfig
+        The network's settings.
+    init_range : float
+        Weights start uniformly distributed in ``[-init_range, init_range]``.
+    patch_size : int or None
+        Remembered for training. The network itself takes images of any size, whatever it was
+        trained on.
+
+    Attributes
+    ----------
+    model : keras.Model
+        Functional model, float32 ``(B, H, W, c_dim)`` in [0, 1] to
+        ``(B, H * scale, W * scale, c_dim)``.
+    description : ModelDescription
+        Everything else; saved with the weights.
+    """
+
+    def __init__(self, config: NetworkConfig, init_range: float, patch_size: int | None) -> None:
+        self.description = ModelDescription(name=config.network, config=config)
+        self.patch_size = patch_size
+        self._init_range = init_range
+        self._convs = {conv.name: conv for conv in config.convs()}
+        self.model = self._build()
+
+    def _build(self) -> keras.Model:
+        raise NotImplementedError
+
+    def _conv(self, name: str) -> keras.layers.Conv2D:
+        conv: Conv = self._convs[name]
+        # A new initialiser each: one instance gives layers of equal shape equal weights.
+        uniform = keras.initializers.RandomUniform(-self._init_range, self._init_range)
+        return keras.layers.Conv2D(
+            conv.filters, conv.kernel, padding="same", kernel_initializer=uniform, name=name
+        )
+
+    @property
+    def config(self) -> NetworkConfig:
+        """The network's settings."""
+        return self.description.config
+
+    @property
+    def name(self) -> str:
+        """Kind of network: ``"rdn"`` or ``"rrdn"``."""
+        return self.config.network
+
+    @property
+    def scale(self) -> int:
+        """Output pixels per input pixel along each axis."""
+        return self.config.x
+
+    @property
+    def c_dim(self) -> int:
+        """Number of image channels."""
+        return self.config.c_dim
+
+    @property
+    def params(self) -> dict[str, int]:
+        """The architecture in the papers' symbols (see `src_models.config`)."""
+        return self.config.arch_params
+
+    def describe(self, **changes: Any) -> None:
+        """Change fields of the description, such as its name, summary or training record."""
+        self.description = replace(self.description, **changes)
+
+    def predict(
+        self,
+        input_image_array: NDArray[Any],
+        by_patch_of_size: int | None = None,
+        batch_size: int = 10,
+        padding_size: int = 2,
+    ) -> NDArray[Any]:
+        """Upscale an image, with ISR's argument names.
+
+        Parameters
+        ----------
+        input_image_array : ndarray
+            Image ``(Y, X)``, ``(Y, X, 3)`` or ``(Y, X, 4)``, or a stack of such, of any dtype
+            that `upscale` takes.
+        by_patch_of_size : int, optional
+            Size of the tiles in input pixels; None for the whole image at once.
+        batch_size : int
+            Number of tiles run at a time; only with `by_patch_of_size`.
+        padding_size : int
+            Input pixels of context read around each tile; only with `by_patch_of_size`.
+
+        Returns
+        -------
+        ndarray
+            The image, `scale` times larger along Y and X, of the same dtype.
+
+        Raises
+        ------
+        InvalidInputError
+            If the image or a setting does not fit.
+        """
+        from src_models.predict import upscale
+
+        if by_patch_of_size is None:
+            return upscale(input_image_array, self, tile_size=max(np.shape(input_image_array)))
+        return upscale(
+            input_image_array,
+            self,
+            tile_size=by_patch_of_size,
+            overlap=padding_size,
+            batch_size=batch_size,
+        )
+
+    def save(self, path: str | Path) -> Path:
+        """Write network, weights and description into one file.
+
+        Parameters
+        ----------
+        path : str or Path
+            Where to; ``.keras`` is appended if it is missing.
+
+        Returns
+        -------
+        Path
+            The file written.
+        """
+        from src_models.model_io import save_model
+
+        return save_model(self, path)

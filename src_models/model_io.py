@@ -1,0 +1,145 @@
+"""Models to files and back.
+
+A model file is a ``.keras`` archive (configuration and weights, as Keras writes them) with our
+description as one more member. Loading never builds what the file says: the network is built
+from our own classes and the description's numbers, and only the weights are taken, so no code
+in a file can run.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+import zipfile
+from pathlib import Path
+from typing import Any
+
+from src_models.config import RDNConfig
+from src_models.description import MEMBER, ModelDescription, read_description
+from src_models.errors import ModelFileError
+from src_models.image_model import ImageModel
+from src_models.pretrained import find_model
+from src_models.rdn import RDN
+from src_models.rrdn import RRDN
+
+_OUR_MODULES = ("src_models.layers",)
+
+
+def save_model(model: ImageModel, path: str | Path) -> Path:
+    """Write network, weights and description into one file, all or nothing.
+
+    Parameters
+    ----------
+    model : RDN or RRDN
+        What to save.
+    path : str or Path
+        Where to; ``.keras`` is appended if it is missing. An existing file is replaced.
+
+    Returns
+    -------
+    Path
+        The file written.
+    """
+    path = Path(path)
+    if path.suffix != ".keras":
+        path = path.with_name(path.name + ".keras")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # Beside the target, so that the last step is a rename and a full disk costs nothing.
+    with tempfile.TemporaryDirectory(dir=path.parent, prefix=".saving-") as folder:
+        temporary = Path(folder) / path.name
+        model.model.save(temporary)
+        with zipfile.ZipFile(temporary, "a") as archive:
+            archive.writestr(MEMBER, model.description.to_json())
+        os.replace(temporary, path)
+    return path
+
+
+def load_model(path_or_name: str | Path) -> RDN | RRDN:
+    """Load a model, with nothing typed but its name or path.
+
+    Parameters
+    ----------
+    path_or_name : str or Path
+        A named model such as ``"microscopy-x2"``, or the path of a model file.
+
+    Returns
+    -------
+    RDN or RRDN
+        The network with weights and description.
+
+    Raises
+    ------
+    ModelFileError
+        If the name is unknown, or the file is missing, damaged, not ours, or holds code.
+    """
+    path = find_model(path_or_name)
+    description = read_description(path)
+    model = new_model(description)
+    _load_weights(model, path)
+    return model
+
+
+def new_model(description: ModelDescription) -> RDN | RRDN:
+    """Build the network that a description describes, with new weights."""
+    config = description.config
+    common: dict[str, Any] = {"c_dim": config.c_dim, "kernel_size": config.kernel_size}
+    model: RDN | RRDN
+    if isinstance(config, RDNConfig):
+        model = RDN(config.arch_params, upscaling=config.upscaling, **common)
+    else:
+        model = RRDN(config.arch_params, beta=config.beta, **common)
+    model.description = description
+    return model
+
+
+def adopt(model: ImageModel, path_or_name: str | Path) -> None:
+    """Make `model` the one that a name or file holds, if it is of the same kind.
+
+    Raises
+    ------
+    ModelFileError
+        If the file cannot be read or holds the other kind of network.
+    """
+    loaded = load_model(path_or_name)
+    if type(loaded) is not type(model):
+        raise ModelFileError(
+            f"weights={str(path_or_name)!r} hold a network of kind {type(loaded).__name__}: "
+            f"use {type(loaded).__name__}(weights=...) or load_model(...) for it."
+        )
+    model.__dict__.update(loaded.__dict__)
+
+
+def _load_weights(model: ImageModel, path: Path) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        weights = Path(folder) / "model.weights.h5"
+        try:
+            with zipfile.ZipFile(path) as archive:
+                _refuse_code(archive, path)
+                weights.write_bytes(archive.read("model.weights.h5"))
+            model.model.load_weights(weights)
+        except (zipfile.BadZipFile, KeyError, ValueError, OSError, EOFError) as error:
+            reason = str(error).strip().splitlines()[0] if str(error).strip() else repr(error)
+            raise ModelFileError(
+                f"The weights in {path.name!r} are damaged or do not fit the network it "
+                f"describes ({reason}): copy the file again, or save the model again."
+            ) from error
+
+
+def _refuse_code(archive: zipfile.ZipFile, path: Path) -> None:
+    """Refuse a file that asks Keras for anything but plain layers and ours."""
+    asked: set[tuple[str, str]] = set()
+
+    def collect(node: dict[str, Any]) -> dict[str, Any]:
+        if "class_name" in node:
+            asked.add((str(node.get("module")), str(node["class_name"])))
+        return node
+
+    json.loads(archive.read("config.json"), object_hook=collect)
+    for module, name in sorted(asked):
+        plain = module in ("None", "keras") or module.startswith("keras.")
+        if name in ("Lambda", "__lambda__") or not (plain or module in _OUR_MODULES):
+            raise ModelFileError(
+                f"{path.name!r} holds code or foreign layers ({module}.{name}), which is never "
+                "run: ask whoever made the file for one that napari-isr saved."
+            )

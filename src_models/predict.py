@@ -1,0 +1,188 @@
+"""Upscale an array tile by tile.
+
+`upscale_steps` is the one place where it happens: a generator that yields its progress after
+every batch, can be closed there, and returns the result. `upscale` drains it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from src_models.axes import ArrayLike, ImageStack, check_axes, guess_axes
+from src_models.engines import Engine, KerasEngine
+from src_models.errors import OutOfMemoryError
+from src_models.image_model import ImageModel
+from src_models.intensity import check_dtype
+from src_models.pretrained import DEFAULT_MODEL, find_model
+from src_models.tile_work import TileWork, measure_channels
+from src_models.tiling import Region
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far the work is.
+
+    Attributes
+    ----------
+    done, total : int
+        Tiles; `total` grows if tiles must be made smaller on the way.
+    """
+
+    done: int
+    total: int
+
+
+def upscale(
+    image: ArrayLike,
+    model: str | Path | ImageModel = DEFAULT_MODEL,
+    *,
+    axes: str | None = None,
+    tile_size: int | None = None,
+    overlap: int | None = None,
+    batch_size: int | None = None,
+) -> NDArray[Any]:
+    """Upscale an image or a stack of images.
+
+    Parameters
+    ----------
+    image : array-like
+        Bool, integers or floats of any bit depth. NaN and infinities stay where they are.
+    model : str, Path, RDN or RRDN
+        Name of a model, path of a model file, or a model.
+    axes : str, optional
+        Meaning of the dimensions, such as ``"YX"``, ``"YXC"``, ``"CYX"`` or ``"TZCYX"``. Without
+        it a trailing axis of 3 or 4 after Y and X holds RGB or RGBA. All axes but Y, X and C are
+        looped over.
+    tile_size : int, optional
+        Width and height in input pixels of the tiles that are run one by one; None to choose it
+        from the memory there is.
+    overlap : int, optional
+        Input pixels of context read around each tile; None for what the model needs for
+        invisible seams.
+    batch_size : int, optional
+        Tiles run at a time, 1 by default.
+
+    Returns
+    -------
+    ndarray
+        Same dtype and axes, `scale` times larger along Y and X; rounded and clipped to the dtype.
+
+    Raises
+    ------
+    InvalidInputError
+        If the image, its axes or a setting does not fit.
+    ModelFileError
+        If there is no such model.
+    OutOfMemoryError
+        If not even the smallest tile fits into memory.
+    NetworkError
+        If the backend fails.
+
+    Warns
+    -----
+    SuperResolutionWarning
+        If pixels are not finite, or tiles had to be made smaller.
+
+    Notes
+    -----
+    Intensities are mapped to [0, 1] by one range per channel for the whole array and mapped back
+    afterwards; see `src_models.intensity`. So ``upscale(a * x + b)`` is ``a * upscale(x) + b``.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from src_models import RDN, upscale
+    >>> rdn = RDN({"C": 1, "D": 1, "G": 4, "G0": 4, "x": 2}, c_dim=1)
+    >>> upscale(np.zeros((3, 10, 20), np.uint16), rdn).shape
+    (3, 20, 40)
+    """
+    steps = upscale_steps(
+        image, model, axes=axes, tile_size=tile_size, overlap=overlap, batch_size=batch_size
+    )
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            result: NDArray[Any] = end.value
+            return result
+
+
+def upscale_steps(
+    image: ArrayLike,
+    model: str | Path | ImageModel = DEFAULT_MODEL,
+    *,
+    axes: str | None = None,
+    tile_size: int | None = None,
+    overlap: int | None = None,
+    batch_size: int | None = None,
+    region: Region | None = None,
+    planes: dict[str, int] | None = None,
+) -> Generator[Progress, None, NDArray[Any]]:
+    """Upscale as `upscale` does, yielding progress; closing the generator cancels.
+
+    Parameters
+    ----------
+    image, model, axes, tile_size, overlap, batch_size
+        As for `upscale`.
+    region : Region, optional
+        Upscale these rows and columns only, as they would be in the whole result.
+    planes : dict, optional
+        Upscale only these positions along axes other than Y, X and C, such as ``{"Z": 3}``; the
+        axes stay, with length 1.
+
+    Yields
+    ------
+    Progress
+        First of nothing done, then after every batch of tiles.
+
+    Returns
+    -------
+    ndarray
+        As `upscale` returns.
+    """
+    stack, network = _open(image, model, axes)
+    ranges = measure_channels(stack, network.description)
+    work = TileWork(
+        stack, network.description, ranges, tile_size, overlap, batch_size, region, planes
+    )
+    yield Progress(0, work.total)
+    engine: Engine = KerasEngine(network.model)
+    while work.pending:
+        batch = work.next_batch()
+        try:
+            work.keep(batch, engine.run(work.read(batch)))
+        except (OutOfMemoryError, MemoryError) as error:
+            work.retry_smaller(batch, error)
+        yield Progress(work.done, work.total)
+    work.resample_alpha()
+    work.warn()
+    return work.out
+
+
+def _open(
+    image: ArrayLike, model: str | Path | ImageModel, axes: str | None
+) -> tuple[ImageStack, ImageModel]:
+    image = image if hasattr(image, "shape") and hasattr(image, "dtype") else np.asarray(image)
+    check_dtype(np.dtype(image.dtype))
+    letters = check_axes(guess_axes(image.shape) if axes is None else axes, image.shape)
+    network = model if isinstance(model, ImageModel) else _load_cached(model)
+    return ImageStack.of(image, letters, network.c_dim), network
+
+
+def _load_cached(path_or_name: str | Path) -> ImageModel:
+    path = find_model(path_or_name)
+    return _load(path, path.stat().st_mtime_ns)
+
+
+@lru_cache(maxsize=4)
+def _load(path: Path, _modified: int) -> ImageModel:
+    from src_models.model_io import load_model
+
+    return load_model(path)
