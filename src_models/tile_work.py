@@ -217,9 +217,11 @@ def default_overlap(description: ModelDescription) -> int:
 def _whole(name: str, value: int | None, least: int, default: int) -> int:
     if value is None:
         return default
-    if type(value) is bool or not isinstance(value, int | np.integer) or value < least:
+    # Comes from users: the annotation is a wish.
+    given: object = value
+    if isinstance(given, bool) or not isinstance(given, int | np.integer) or given < least:
         raise InvalidInputError(
             f"{name} must be a whole number of at least {least}, or None to have it chosen. "
             f"Received: {name}={value!r}."
         )
-    return int(value)
+    return int(given)
