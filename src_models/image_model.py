@@ -6,10 +6,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import keras
 import numpy as np
 from numpy.typing import NDArray
 
+from src_models.backend import keras
 from src_models.config import Conv, NetworkConfig
 from src_models.description import ModelDescription
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-import keras
+from src_models.backend import keras
 
 
 @keras.saving.register_keras_serializable(package="src_models")

@@ -12,9 +12,11 @@ import json
 import os
 import tempfile
 import zipfile
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from src_models.backend import keras
 from src_models.config import RDNConfig
 from src_models.description import MEMBER, ModelDescription, read_description
 from src_models.errors import ModelFileError
@@ -48,7 +50,9 @@ def save_model(model: ImageModel, path: str | Path) -> Path:
     # Beside the target, so that the last step is a rename and a full disk costs nothing.
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=".saving-") as folder:
         temporary = Path(folder) / path.name
-        model.model.save(temporary)
+        # A fresh shell over the same layers: the state of a compiled model's optimizer stays out.
+        network = keras.Model(model.model.inputs, model.model.outputs, name=model.model.name)
+        network.save(temporary)
         with zipfile.ZipFile(temporary, "a") as archive:
             archive.writestr(MEMBER, model.description.to_json())
         os.replace(temporary, path)
@@ -78,6 +82,22 @@ def load_model(path_or_name: str | Path) -> RDN | RRDN:
     model = new_model(description)
     _load_weights(model, path)
     return model
+
+
+def load_cached(model: str | Path | ImageModel) -> ImageModel:
+    """Load a model as `load_model` does, or take it from memory if its file is unchanged.
+
+    A model that is one already is returned as it is.
+    """
+    if isinstance(model, ImageModel):
+        return model
+    path = find_model(model)
+    return _load(path, path.stat().st_mtime_ns)
+
+
+@lru_cache(maxsize=4)
+def _load(path: Path, _modified: int) -> ImageModel:
+    return load_model(path)
 
 
 def new_model(description: ModelDescription) -> RDN | RRDN:

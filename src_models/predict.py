@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +19,8 @@ from src_models.engines import Engine, KerasEngine
 from src_models.errors import OutOfMemoryError
 from src_models.image_model import ImageModel
 from src_models.intensity import check_dtype
-from src_models.pretrained import DEFAULT_MODEL, find_model
+from src_models.model_io import load_cached
+from src_models.pretrained import DEFAULT_MODEL
 from src_models.tile_work import TileWork, measure_channels
 from src_models.tiling import Region
 
@@ -172,17 +172,5 @@ def _open(
     image = image if hasattr(image, "shape") and hasattr(image, "dtype") else np.asarray(image)
     check_dtype(np.dtype(image.dtype))
     letters = check_axes(guess_axes(image.shape) if axes is None else axes, image.shape)
-    network = model if isinstance(model, ImageModel) else _load_cached(model)
+    network = load_cached(model)
     return ImageStack.of(image, letters, network.c_dim), network
-
-
-def _load_cached(path_or_name: str | Path) -> ImageModel:
-    path = find_model(path_or_name)
-    return _load(path, path.stat().st_mtime_ns)
-
-
-@lru_cache(maxsize=4)
-def _load(path: Path, _modified: int) -> ImageModel:
-    from src_models.model_io import load_model
-
-    return load_model(path)

@@ -12,8 +12,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, ClassVar
 
-import keras
-
+from src_models.backend import keras
 from src_models.config import RRDNConfig, config_from_arch_params
 from src_models.image_model import ImageModel
 from src_models.layers import MultiplyBeta, PixelShuffle, dense_convs

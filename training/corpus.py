@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import keras
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 from scipy.ndimage import gaussian_filter
 
 from src_models import degrade
+from src_models.backend import keras
 from src_models.intensity import as_dtype, measure_range
 
 _DEGRADATIONS = {"bicubic": degrade.bicubic, "binned": degrade.binned}

@@ -15,11 +15,11 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
-import keras
 import numpy as np
 from corpus import Corpus, Pair, load_groups
 
 from src_models import RDN
+from src_models.backend import keras
 from src_models.degrade import resize_bicubic
 from src_models.image_model import ImageModel
 from src_models.interpolation_start import start_as_interpolation

@@ -1,0 +1,79 @@
+"""Small pieces of form that the dock widgets share: notes, combo boxes that shrink, durations."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from magicgui.widgets import ComboBox, Container, Label, SpinBox, create_widget
+from napari.utils.theme import get_theme
+from qtpy.QtWidgets import QComboBox, QSizePolicy, QWidget
+from superqt import QCollapsible
+
+
+class Note(Container[Label]):
+    """A word-wrapped line under a field that is either information or a complaint."""
+
+    def __init__(self, name: str) -> None:
+        self._words = Label(value="", name=name)
+        super().__init__(widgets=[self._words], labels=False, label=" ", name=f"{name}_note")
+        self.margins = (0, 0, 0, 0)
+        native = self._words.native
+        native.setWordWrap(True)
+        # A long file name must not widen the dock.
+        native.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Minimum)
+
+    @property
+    def text(self) -> str:
+        """What it says."""
+        return str(self._words.value)
+
+    def say(self, text: str, *, complaint: bool = False, theme: str = "dark") -> None:
+        """Show a text; nothing for an empty one.
+
+        Parameters
+        ----------
+        text : str
+            A sentence.
+        complaint : bool
+            Whether it tells what keeps the work from starting.
+        theme : str
+            napari's theme, for the colour of complaints.
+        """
+        self._words.value = text
+        # The theme's "error" is a background colour, unreadable as text on dark.
+        colour = get_theme(theme).warning.as_hex() if complaint else ""
+        self._words.native.setStyleSheet(f"color: {colour}; font-weight: 600;" if complaint else "")
+        self.visible = bool(text)
+
+
+def narrow_combo(
+    name: str, label: str, tooltip: str, choices: Callable[..., Any], *, nullable: bool = False
+) -> ComboBox:
+    """Return a combo box that does not widen with its longest entry."""
+    combo = create_widget(
+        name=name,
+        label=label,
+        widget_type="ComboBox",
+        options={"choices": choices, "nullable": nullable, "tooltip": tooltip},
+    )
+    assert isinstance(combo, ComboBox)
+    inner = combo.native.findChild(QComboBox) or combo.native
+    inner.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+    inner.setMinimumContentsLength(8)
+    return combo
+
+
+def automatic_box(name: str, label: str, tooltip: str) -> SpinBox:
+    """Return a box for a number that is chosen automatically unless one is set."""
+    box = SpinBox(name=name, label=label, tooltip=tooltip, min=-1, max=100_000, value=-1)
+    box.native.setSpecialValueText("automatic")
+    return box
+
+
+def folded(title: str, content: QWidget) -> QCollapsible:
+    """Return a section that is folded away until its title is clicked."""
+    section = QCollapsible(title)
+    section.setContent(content)
+    section.collapse(animate=False)
+    return section

@@ -1,0 +1,241 @@
+"""Between napari's Image layers and the library's arrays: axes, visible region, placement."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from napari.utils.transforms import Affine
+from numpy.typing import NDArray
+
+from src_models.axes import ArrayLike, check_axes, guess_axes
+from src_models.errors import InvalidInputError
+from src_models.tiling import Region
+
+if TYPE_CHECKING:
+    import napari.layers
+    import napari.viewer
+
+_CARRIED = ("affine", "rotate", "shear", "units", "axis_labels")
+_LOOKS = ("blending", "opacity", "gamma", "colormap", "contrast_limits", "interpolation2d")
+_LOOKS_OF_RGB = ("blending", "opacity", "gamma", "interpolation2d")
+
+
+@dataclass(frozen=True)
+class LayerSource:
+    """What upscaling needs of a layer, taken when the work starts.
+
+    The layer may be moved, renamed or removed while the work runs.
+
+    Attributes
+    ----------
+    array : array-like
+        The pixels; of a multiscale layer its finest level. Never copied, never written.
+    axes : str
+        Meaning of the dimensions of `array`.
+    name : str
+        The layer's.
+    rgb : bool
+        Whether the last dimension holds colours.
+    placement : dict
+        Keyword arguments of a layer: scale and translate in world units per axis, and the
+        transforms and looks that carry over.
+    """
+
+    array: ArrayLike
+    axes: str
+    name: str
+    rgb: bool
+    placement: dict[str, Any]
+
+    @classmethod
+    def of(cls, layer: napari.layers.Image, axes: str | None = None) -> LayerSource:
+        """Take a layer, with given or guessed axes.
+
+        Raises
+        ------
+        InvalidInputError
+            If it is not an image layer, or the axes do not fit.
+        """
+        array = layer_array(layer)
+        letters = check_axes(layer_axes(layer) if axes is None else axes, array.shape)
+        if layer.rgb and not letters.endswith("C"):
+            raise InvalidInputError(
+                f"Axes of an RGB layer must end with C, its colours. Received: axes={letters!r}."
+            )
+        kept = _CARRIED + (_LOOKS_OF_RGB if layer.rgb else _LOOKS)
+        placement = {key: getattr(layer, key) for key in kept}
+        placement["scale"] = np.array(layer.scale, float)
+        placement["translate"] = np.array(layer.translate, float)
+        return cls(array, letters, layer.name, layer.rgb, placement)
+
+    def placed(
+        self, scale: int, region: Region | None = None, planes: dict[str, int] | None = None
+    ) -> dict[str, Any]:
+        """Return the arguments that put an upscaled layer exactly on its source.
+
+        Parameters
+        ----------
+        scale : int
+            Output pixels per input pixel along Y and X.
+        region : Region, optional
+            Rows and columns that were upscaled; None for all.
+        planes : dict, optional
+            Positions along other axes that were upscaled, as for `upscale_steps`.
+
+        Returns
+        -------
+        dict
+            Keyword arguments for `napari.layers.Image`.
+
+        Notes
+        -----
+        napari puts the centre of pixel i at i, so the first of `scale` pixels lies at
+        ``(1 / scale - 1) / 2`` of the old ones.
+        """
+        axes = self.axes[:-1] if self.rgb else self.axes
+        linear = Affine(
+            scale=self.placement["scale"],
+            rotate=self.placement["rotate"],
+            shear=self.placement["shear"],
+        ).linear_matrix
+        offset = np.zeros(len(axes))
+        factor = np.ones(len(axes))
+        starts = {"Y": region.y0, "X": region.x0} if region else {}
+        for i, axis in enumerate(axes):
+            offset[i] = (planes or {}).get(axis, 0)
+            if axis in "YX":
+                factor[i] = scale
+                offset[i] = starts.get(axis, 0) + (1 / scale - 1) / 2
+        return self.placement | {
+            "scale": self.placement["scale"] / factor,
+            "translate": self.placement["translate"] + linear @ offset,
+            "rgb": self.rgb,
+        }
+
+
+def layer_array(layer: napari.layers.Layer) -> ArrayLike:
+    """Return the pixels of an image layer; the finest level if it has several.
+
+    Raises
+    ------
+    InvalidInputError
+        If it is a layer of another type.
+    """
+    from napari.layers import Image
+
+    # Labels are an Image inside, but averages of labels mean nothing.
+    if not isinstance(layer, Image) or type(layer).__name__ != "Image":
+        raise InvalidInputError(
+            f"Only image layers can be upscaled. Received: {layer.name!r}, a "
+            f"{type(layer).__name__} layer. Select an image layer."
+        )
+    array: ArrayLike = layer.data[0] if layer.multiscale else layer.data
+    return array
+
+
+def layer_axes(layer: napari.layers.Image) -> str:
+    """Return the axes that a layer's labels name, or else those that its shape suggests.
+
+    Raises
+    ------
+    InvalidInputError
+        If neither does.
+    """
+    labels = [str(label).upper() for label in layer.axis_labels]
+    if layer.rgb:
+        labels.append("C")
+    if all(len(label) == 1 and label.isalpha() for label in labels) and {"Y", "X"} <= set(labels):
+        return "".join(labels)
+    return guess_axes(layer_array(layer).shape, layer.rgb)
+
+
+def visible_region(
+    viewer: napari.viewer.Viewer,
+    layer: napari.layers.Image,
+    source: LayerSource,
+    most_pixels: int,
+) -> tuple[Region, dict[str, int]]:
+    """Return what the canvas shows of a layer: rows and columns, and the place in the stack.
+
+    Parameters
+    ----------
+    viewer : napari.viewer.Viewer
+        That shows it.
+    layer : Image
+        The layer.
+    source : LayerSource
+        Taken of it.
+    most_pixels : int
+        A larger view is cut to its middle.
+
+    Raises
+    ------
+    InvalidInputError
+        If the canvas shows none of it, or another plane than Y and X.
+    """
+    axes = source.axes[:-1] if source.rgb else source.axes
+    # The viewer may have more dimensions than the layer; they align at the end.
+    missing = viewer.dims.ndim - len(axes)
+    shown = {axes[i - missing] for i in viewer.dims.displayed if i >= missing}
+    if shown != {"Y", "X"}:
+        raise InvalidInputError(
+            "A preview shows rows and columns of one plane. Switch the viewer to 2-D with Y and X "
+            "in view."
+        )
+    corners = np.array(layer.corner_pixels, float)
+    if layer.multiscale:
+        corners = corners * np.asarray(layer.downsample_factors[layer.data_level])
+    here = np.round(layer.world_to_data(viewer.dims.point)).astype(int)
+    spans = {}
+    planes = {}
+    for i, axis in enumerate(axes):
+        length = source.array.shape[i]
+        if axis in "YX":
+            low, high = int(np.floor(corners[0, i])), int(np.ceil(corners[1, i])) + 1
+            spans[axis] = max(low, 0), min(high, length)
+        else:
+            planes[axis] = int(np.clip(here[i], 0, length - 1))
+    region = Region(*spans["Y"], *spans["X"])
+    if min(region.shape) < 1 or not layer.visible:
+        raise InvalidInputError("The canvas shows nothing of this layer. Move it into view.")
+    return _middle(region, most_pixels), planes
+
+
+def _middle(region: Region, most_pixels: int) -> Region:
+    height, width = region.shape
+    shrink = min(1.0, (most_pixels / (height * width)) ** 0.5)
+    h, w = max(int(height * shrink), 2), max(int(width * shrink), 2)
+    h, w = min(h, height), min(w, width)
+    y0, x0 = region.y0 + (height - h) // 2, region.x0 + (width - w) // 2
+    return Region(y0, y0 + h, x0, x0 + w)
+
+
+def result_layer(
+    source: LayerSource,
+    pixels: NDArray[Any],
+    record: dict[str, Any],
+    region: Region | None = None,
+    planes: dict[str, int] | None = None,
+) -> napari.layers.Image:
+    """Make the layer of a result.
+
+    Parameters
+    ----------
+    source : LayerSource
+        Where it came from.
+    pixels : ndarray
+        The result.
+    record : dict
+        ``model`` and ``scale`` among other things; kept as ``metadata["napari-isr"]``.
+    region, planes
+        As for `LayerSource.placed`.
+    """
+    from napari.layers import Image
+
+    name = f"{source.name} x{record['scale']} [{record['model']}]"
+    if region is not None:
+        name = f"Preview of {name}"
+    placed = source.placed(record["scale"], region, planes)
+    return Image(pixels, name=name, metadata={"napari-isr": record}, **placed)

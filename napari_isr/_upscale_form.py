@@ -1,0 +1,148 @@
+"""What the Upscale widget's choices mean: whether they fit together, and what would happen."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from napari_isr._layers import LayerSource
+from src_models.axes import ImageStack
+from src_models.config import NetworkConfig
+from src_models.description import ModelDescription, read_description
+from src_models.errors import SuperResolutionError
+from src_models.intensity import check_dtype
+from src_models.pretrained import find_model, model_names
+from src_models.timing import estimate_seconds, in_words, processors_in_words, useful_operations
+
+if TYPE_CHECKING:
+    import napari.layers
+
+_NOTHING_OPEN = "Open an image, or choose one from File > Open Sample > napari-isr."
+_BACKEND_SECONDS = 6.0
+
+
+@dataclass(frozen=True)
+class Job:
+    """What the form asks for, in words.
+
+    Attributes
+    ----------
+    layer_complaint, model_words, axes_complaint : str
+        What to show under the fields.
+    plan : str
+        What would happen, where, and how long it would take.
+    config : NetworkConfig or None
+        The network; None if the model cannot be used.
+    pixels : int
+        Input pixels that the network would be given, all planes together; 0 if something does
+        not fit.
+    speed : float or None
+        Operations per second of that model, if it has run before.
+    """
+
+    layer_complaint: str = ""
+    model_words: str = ""
+    axes_complaint: str = ""
+    plan: str = ""
+    config: NetworkConfig | None = None
+    pixels: int = 0
+    speed: float | None = None
+
+    @property
+    def is_possible(self) -> bool:
+        """Whether it can be run."""
+        return self.pixels > 0
+
+    def speed_seen(self, seconds: float) -> float:
+        """Return the operations per second of a run that took so long."""
+        assert self.config is not None
+        return useful_operations(self.config, self.pixels) / max(seconds, 1e-3)
+
+    def pixels_in(self, seconds: float) -> int:
+        """Return how many pixels take about so long."""
+        if self.config is None:
+            return 1
+        return max(int(seconds / estimate_seconds(self.config, 1, self.speed)), 64**2)
+
+
+def named_descriptions() -> dict[str, ModelDescription]:
+    """Return the named models with their descriptions."""
+    return {name: read_description(find_model(name)) for name in model_names()}
+
+
+def check_job(
+    layer: napari.layers.Image | None,
+    description: ModelDescription | None,
+    axes: str,
+    speed: float | None = None,
+) -> Job:
+    """Check the choices against each other; never raises.
+
+    Parameters
+    ----------
+    layer : Image, optional
+        The layer chosen.
+    description : ModelDescription, optional
+        The model chosen.
+    axes : str
+        As typed.
+    speed : float, optional
+        Operations per second of that model, as measured before.
+    """
+    model_words = description.in_words if description else "Choose a model, or open a model file."
+    config = description.config if description else None
+    if layer is None:
+        return Job(layer_complaint=_NOTHING_OPEN, model_words=model_words, config=config)
+    try:
+        source = LayerSource.of(layer, axes)
+    except SuperResolutionError as error:
+        return Job(model_words=model_words, axes_complaint=str(error), config=config)
+    if description is None or config is None:
+        return Job(model_words=model_words)
+    try:
+        check_dtype(np.dtype(source.array.dtype))
+        stack = ImageStack.of(source.array, source.axes, description.channels)
+    except SuperResolutionError as error:
+        return Job(layer_complaint=str(error), model_words=model_words, config=config)
+    height, width = stack.size
+    pixels = height * width * sum(1 for _ in stack.planes())
+    plan = _plan(source, description, pixels, speed)
+    return Job(model_words=model_words, plan=plan, config=config, pixels=pixels, speed=speed)
+
+
+def _plan(
+    source: LayerSource, description: ModelDescription, pixels: int, speed: float | None
+) -> str:
+    scale = description.scale
+    shape = [
+        n * scale if axis in "YX" else n
+        for axis, n in zip(source.axes, source.array.shape, strict=True)
+    ]
+    size = float(np.prod(shape, dtype=float)) * np.dtype(source.array.dtype).itemsize
+    seconds = estimate_seconds(description.config, pixels, speed)
+    basis = "as it took before" if speed else "estimated"
+    start = "" if "keras" in sys.modules else f", and {_BACKEND_SECONDS:.0f} s to start the backend"
+    return (
+        f"Result: {' x '.join(map(str, shape))} ({source.axes}), {_bytes_in_words(size)}. "
+        f"Runs on {_where()} in about {in_words(seconds)} ({basis}{start})."
+    )
+
+
+def _where() -> str:
+    keras = sys.modules.get("keras")
+    if keras is None:  # it would take seconds to ask it
+        return f"{processors_in_words()}, or a GPU if the backend finds one,"
+    devices = [str(device) for device in keras.distribution.list_devices()]
+    others = [device for device in devices if not device.lower().startswith("cpu")]
+    return ", ".join(others) if others else processors_in_words()
+
+
+def _bytes_in_words(size: float) -> str:
+    for unit in ("B", "kB", "MB", "GB"):
+        if size < 1000:
+            return f"{size:.3g} {unit}"
+        size /= 1000
+    return f"{size:.3g} TB"

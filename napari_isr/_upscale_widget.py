@@ -1,0 +1,312 @@
+"""The Upscale dock widget: choices in, a worker started, a layer out."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from magicgui.widgets import ComboBox, Container, LineEdit, ProgressBar, PushButton, SpinBox
+from napari.qt.threading import create_worker
+from qtpy.QtWidgets import QFileDialog
+from superqt.utils import GeneratorWorker
+
+from napari_isr._fields import Note, automatic_box, folded, narrow_combo
+from napari_isr._layers import LayerSource, layer_axes, result_layer, visible_region
+from napari_isr._upscale_form import Job, check_job, named_descriptions
+from napari_isr._workers import (
+    Loading,
+    Upscaled,
+    UpscaleSettings,
+    show_our_warning,
+    upscaling,
+)
+from src_models.description import read_description
+from src_models.errors import SuperResolutionError
+from src_models.pretrained import DEFAULT_MODEL
+from src_models.timing import in_words
+
+if TYPE_CHECKING:
+    import napari.layers
+    import napari.viewer
+
+_OPEN_FILE = "open a model file…"
+_PREVIEW_SECONDS = 1.0
+_REDRAW_SECONDS = 0.1
+
+
+class UpscaleWidget(Container[Any]):
+    """Upscale the active image layer.
+
+    Parameters
+    ----------
+    viewer : napari.viewer.Viewer
+        Whose layers are offered, and where results are added.
+    """
+
+    def __init__(self, viewer: napari.viewer.Viewer) -> None:
+        super().__init__(labels=False, name="upscale")
+        self._viewer = viewer
+        self._models = named_descriptions()
+        self._worker: Any = None
+        self._speeds: dict[str, float] = {}
+        self._make_widgets()
+        self._connect()
+        self._follow_active_layer()
+
+    def _make_widgets(self) -> None:
+        self.layer = narrow_combo(
+            "layer",
+            "Layer",
+            "The image to upscale. It is never changed.",
+            self._image_layers,
+            nullable=True,
+        )
+        self.model = narrow_combo(
+            "model", "Model", "The network that upscales.", self._model_choices
+        )
+        self.axes = LineEdit(
+            label="Axes",
+            tooltip="One letter per dimension: Y and X are upscaled, C holds channels, others "
+            "(Z, T, ...) are looped over.",
+        )
+        self.layer_note, self.model_note = Note("layer"), Note("model")
+        self.axes_note, self.plan_note = Note("axes"), Note("plan")
+        fields = Container[Any](
+            widgets=[
+                *(self.layer, self.layer_note, self.model, self.model_note),
+                *(self.axes, self.axes_note),
+            ],
+            labels=True,
+        )
+        fields.margins = (0, 0, 0, 0)
+        self.tile_size = automatic_box(
+            "tile_size", "Tile size", "Width and height of the tiles, in input pixels."
+        )
+        self.overlap = automatic_box(
+            "overlap", "Overlap", "Input pixels of context around each tile."
+        )
+        self.batch_size = automatic_box("batch_size", "Batch", "Tiles that are run at a time.")
+        advanced = Container[Any](widgets=self._advanced, labels=True)
+        self.preview = PushButton(
+            text="Preview what I see",
+            tooltip="Upscale only what the canvas shows, in about a second.",
+        )
+        self.run = PushButton(text="Run", tooltip="Upscale the whole layer into a new one.")
+        self.cancel = PushButton(text="Cancel", tooltip="Stop after the tile in work.")
+        buttons = Container[Any](widgets=[self.run, self.cancel], layout="horizontal", labels=False)
+        buttons.margins = (0, 0, 0, 0)
+        self.progress = ProgressBar(visible=False)
+        self.status = Note("status")
+        self.extend([fields, self.plan_note, self.preview, buttons, self.progress, self.status])
+        layout = self.native.layout()
+        layout.insertWidget(1, folded("Advanced settings", advanced.native))
+        layout.addStretch()
+        self._advanced_container = advanced
+
+    @property
+    def _advanced(self) -> list[SpinBox]:
+        return [self.tile_size, self.overlap, self.batch_size]
+
+    def _connect(self) -> None:
+        layers = self._viewer.layers
+        for event in (layers.events.inserted, layers.events.removed):
+            event.connect(self._layers_changed)
+        layers.selection.events.active.connect(self._follow_active_layer)
+        self.layer.changed.connect(self._layer_chosen)
+        self.model.changed.connect(self._model_chosen)
+        self.axes.changed.connect(self._refresh)
+        self.run.clicked.connect(self._run_all)
+        self.preview.clicked.connect(self._run_preview)
+        self.cancel.clicked.connect(self._cancel)
+        self.native.destroyed.connect(self._cancel)
+
+    # What is chosen -----------------------------------------------------------------------------
+
+    def _image_layers(self, _combo: ComboBox | None = None) -> list[napari.layers.Image]:
+        # A class derived from Image (Labels was one) holds other things than intensities.
+        return [layer for layer in self._viewer.layers if type(layer).__name__ == "Image"]
+
+    def _model_choices(self, _combo: ComboBox | None = None) -> list[str]:
+        return [*self._models, _OPEN_FILE]
+
+    def _layers_changed(self) -> None:
+        self.layer.reset_choices()
+        self._refresh()
+
+    def _follow_active_layer(self) -> None:
+        active = self._viewer.layers.selection.active
+        if active in self._image_layers():
+            self.layer.reset_choices()
+            self.layer.value = active
+        self._layer_chosen()
+
+    def _layer_chosen(self) -> None:
+        layer = self.layer.value
+        if layer is not None:
+            try:
+                self.axes.value = layer_axes(layer)
+            except SuperResolutionError:
+                self.axes.value = ""
+        self._refresh()
+
+    def _model_chosen(self, choice: str | None) -> None:
+        if choice == _OPEN_FILE:
+            path, _ = QFileDialog.getOpenFileName(
+                self.native, "Open a model file", "", "Model files (*.keras *.hdf5 *.h5);;All (*)"
+            )
+            self.open_model_file(path)
+        self._refresh()
+
+    def open_model_file(self, path: str | Path) -> None:
+        """Add a model file to the list and choose it; an empty path chooses the default again."""
+        with self.model.changed.blocked():
+            self.model.value = DEFAULT_MODEL if DEFAULT_MODEL in self._models else None
+        if not path or str(path) == ".":
+            return
+        try:
+            description = read_description(path)
+        except SuperResolutionError as error:
+            self._refresh()
+            self._complain(self.model_note, str(error))
+            return
+        self._models[str(path)] = description
+        self.model.reset_choices()
+        self.model.value = str(path)
+
+    def _refresh(self) -> None:
+        """Say what would happen, or what keeps it from happening."""
+        if self._worker is not None:
+            return
+        job = self._job()
+        theme = self._viewer.theme
+        active = self._viewer.layers.selection.active
+        layer_note = job.layer_complaint
+        if not layer_note and active is not None and active not in self._image_layers():
+            layer_note = (
+                f"The active layer {active.name!r} is of type {type(active).__name__}, which "
+                "cannot be upscaled. The image chosen here will be."
+            )
+        self.layer_note.say(layer_note, complaint=bool(job.layer_complaint), theme=theme)
+        self.model_note.say(job.model_words, complaint=job.config is None, theme=theme)
+        self.axes_note.say(job.axes_complaint, complaint=True, theme=theme)
+        self.plan_note.say(job.plan)
+        self.run.enabled = self.preview.enabled = job.is_possible
+        self.cancel.enabled = False
+
+    def _job(self) -> Job:
+        model = self.model.value
+        description = self._models.get(model) if model else None
+        return check_job(self.layer.value, description, self.axes.value, self._speeds.get(model))
+
+    # Work ---------------------------------------------------------------------------------------
+
+    def _settings(self, **changes: Any) -> UpscaleSettings:
+        tile_size, overlap, batch_size = (
+            None if box.value < 0 else int(box.value) for box in self._advanced
+        )
+        return UpscaleSettings(
+            model=self.model.value,
+            axes=self.axes.value.strip().upper(),
+            tile_size=tile_size,
+            overlap=overlap,
+            batch_size=batch_size,
+            **changes,
+        )
+
+    def _run_all(self) -> None:
+        source = LayerSource.of(self.layer.value, self.axes.value)
+        self._start(source, self._settings(), self._job())
+
+    def _run_preview(self) -> None:
+        job = self._job()
+        source = LayerSource.of(self.layer.value, self.axes.value)
+        try:
+            region, planes = visible_region(
+                self._viewer, self.layer.value, source, job.pixels_in(_PREVIEW_SECONDS)
+            )
+        except SuperResolutionError as error:
+            self._complain(self.status, str(error))
+            return
+        self._start(source, self._settings(region=region, planes=planes), job)
+
+    def _start(self, source: LayerSource, settings: UpscaleSettings, job: Job) -> None:
+        """Start the work; what is shown of it is up to the slots below."""
+        self.run.enabled = self.preview.enabled = False
+        self.cancel.enabled = True
+        self.progress.visible = True
+        self.progress.max = 0  # busy
+        self.status.say("Starting …")
+        self._redrawn = 0.0
+        self._worker = create_worker(
+            upscaling,
+            source.array,
+            settings,
+            _start_thread=False,
+            # napari's own class shows a traceback and every warning of the backend.
+            _worker_class=GeneratorWorker,
+            _ignore_errors=True,
+        )
+        self._worker.yielded.connect(self._show_progress)
+        self._worker.returned.connect(
+            lambda result: self._show_result(source, settings, job, result)
+        )
+        self._worker.warned.connect(show_our_warning)
+        self._worker.errored.connect(lambda error: self._complain(self.status, str(error)))
+        self._worker.aborted.connect(self._cancelled)
+        self._worker.finished.connect(self._finished)
+        self._worker.start()
+
+    def _show_progress(self, step: Any) -> None:
+        now = time.monotonic()
+        if isinstance(step, Loading):
+            self.status.say(
+                "Loading the network. The first time in a session starts the backend, which takes "
+                "some seconds and may hold the window for a moment …"
+            )
+            return
+        if step.done == 0:
+            self._started = now
+            self.progress.max = step.total
+            self.progress.value = 0
+            self.status.say(f"Tile 1 of {step.total} …")
+        # Signals may come faster than a window should be redrawn.
+        elif now - self._redrawn > _REDRAW_SECONDS:
+            self._redrawn = now
+            self.progress.max = step.total
+            self.progress.value = step.done
+            left = (now - self._started) / step.done * (step.total - step.done)
+            self.status.say(f"{step.done} of {step.total} tiles, about {in_words(left)} left")
+
+    def _show_result(
+        self, source: LayerSource, settings: UpscaleSettings, job: Job, result: Upscaled
+    ) -> None:
+        layer = result_layer(source, result.pixels, result.record, settings.region, settings.planes)
+        if settings.region is None:
+            self._speeds[str(settings.model)] = job.speed_seen(result.seconds)
+        else:
+            self._remove_preview(layer.name)
+        self._viewer.add_layer(layer)
+        self.status.say(f"Done in {in_words(result.seconds)}: layer {layer.name!r} added.")
+
+    def _remove_preview(self, name: str) -> None:
+        for old in list(self._viewer.layers):
+            if old.name == name and "napari-isr" in old.metadata:
+                self._viewer.layers.remove(old)
+
+    def _cancelled(self) -> None:
+        self.status.say("Cancelled. Nothing was changed.")
+
+    def _finished(self) -> None:
+        self._worker = None
+        self.progress.visible = False
+        self._refresh()
+
+    def _cancel(self) -> None:
+        if self._worker is not None:
+            self._worker.quit()
+            self.cancel.enabled = False
+            self.status.say("Cancelling after the tile in work …")
+
+    def _complain(self, note: Note, text: str) -> None:
+        note.say(text, complaint=True, theme=self._viewer.theme)
