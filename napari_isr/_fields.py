@@ -5,28 +5,25 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from magicgui.widgets import ComboBox, Container, Label, SpinBox, create_widget
+from magicgui.widgets import ComboBox, Container, Label, SpinBox, Widget, create_widget
 from napari.utils.theme import get_theme
 from qtpy.QtWidgets import QComboBox, QSizePolicy, QWidget
 from superqt import QCollapsible
 
 
-class Note(Container[Label]):
+class Note(Label):
     """A word-wrapped line under a field that is either information or a complaint."""
 
     def __init__(self, name: str) -> None:
-        self._words = Label(value="", name=name)
-        super().__init__(widgets=[self._words], labels=False, label=" ", name=f"{name}_note")
-        self.margins = (0, 0, 0, 0)
-        native = self._words.native
-        native.setWordWrap(True)
+        super().__init__(value="", name=name)
+        self.native.setWordWrap(True)
         # A long file name must not widen the dock.
-        native.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Minimum)
+        self.native.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Minimum)
 
     @property
     def text(self) -> str:
         """What it says."""
-        return str(self._words.value)
+        return str(self.value)
 
     def say(self, text: str, *, complaint: bool = False, theme: str = "dark") -> None:
         """Show a text; nothing for an empty one.
@@ -40,11 +37,22 @@ class Note(Container[Label]):
         theme : str
             napari's theme, for the colour of complaints.
         """
-        self._words.value = text
+        self.value = text
         # The theme's "error" is a background colour, unreadable as text on dark.
         colour = get_theme(theme).warning.as_hex() if complaint else ""
-        self._words.native.setStyleSheet(f"color: {colour}; font-weight: 600;" if complaint else "")
+        self.native.setStyleSheet(f"color: {colour}; font-weight: 600;" if complaint else "")
         self.visible = bool(text)
+
+
+def labelled_rows(rows: list[tuple[Widget, Note | None]]) -> Container[Any]:
+    """Stack labelled fields, each with its note under it over the full width."""
+    container = Container[Any](widgets=[field for field, _ in rows], labels=True)
+    container.margins = (0, 0, 0, 0)
+    layout = container.native.layout()
+    for position, (_, note) in reversed(list(enumerate(rows))):
+        if note is not None:
+            layout.insertWidget(position + 1, note.native)
+    return container
 
 
 def narrow_combo(

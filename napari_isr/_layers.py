@@ -125,14 +125,18 @@ def layer_array(layer: napari.layers.Layer) -> ArrayLike:
     """
     from napari.layers import Image
 
-    # Labels are an Image inside, but averages of labels mean nothing.
-    if not isinstance(layer, Image) or type(layer).__name__ != "Image":
+    if not isinstance(layer, Image):
         raise InvalidInputError(
-            f"Only image layers can be upscaled. Received: {layer.name!r}, a "
-            f"{type(layer).__name__} layer. Select an image layer."
+            f"Only image layers can be upscaled. Received: {getattr(layer, 'name', layer)!r} of "
+            f"type {layer_type(layer)}. Select an image layer."
         )
     array: ArrayLike = layer.data[0] if layer.multiscale else layer.data
     return array
+
+
+def layer_type(layer: object) -> str:
+    """Return the type of a layer by name, also through the proxy that plugins are given."""
+    return layer.__class__.__name__
 
 
 def layer_axes(layer: napari.layers.Image) -> str:

@@ -56,10 +56,10 @@ class Job:
         """Whether it can be run."""
         return self.pixels > 0
 
-    def speed_seen(self, seconds: float) -> float:
-        """Return the operations per second of a run that took so long."""
+    def speed_seen(self, share_per_second: float) -> float:
+        """Return operations per second, from the share of this job done per second."""
         assert self.config is not None
-        return useful_operations(self.config, self.pixels) / max(seconds, 1e-3)
+        return useful_operations(self.config, self.pixels) * share_per_second
 
     def pixels_in(self, seconds: float) -> int:
         """Return how many pixels take about so long."""
@@ -127,7 +127,7 @@ def _plan(
     start = "" if "keras" in sys.modules else f", and {_BACKEND_SECONDS:.0f} s to start the backend"
     return (
         f"Result: {' x '.join(map(str, shape))} ({source.axes}), {_bytes_in_words(size)}. "
-        f"Runs on {_where()} in about {in_words(seconds)} ({basis}{start})."
+        f"Runs on {_where()} in {in_words(seconds)} ({basis}{start})."
     )
 
 

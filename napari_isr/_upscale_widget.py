@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,8 +13,14 @@ from napari.qt.threading import create_worker
 from qtpy.QtWidgets import QFileDialog
 from superqt.utils import GeneratorWorker
 
-from napari_isr._fields import Note, automatic_box, folded, narrow_combo
-from napari_isr._layers import LayerSource, layer_axes, result_layer, visible_region
+from napari_isr._fields import Note, automatic_box, folded, labelled_rows, narrow_combo
+from napari_isr._layers import (
+    LayerSource,
+    layer_axes,
+    layer_type,
+    result_layer,
+    visible_region,
+)
 from napari_isr._upscale_form import Job, check_job, named_descriptions
 from napari_isr._workers import (
     Loading,
@@ -49,6 +57,7 @@ class UpscaleWidget(Container[Any]):
         self._viewer = viewer
         self._models = named_descriptions()
         self._worker: Any = None
+        self._is_open = True
         self._speeds: dict[str, float] = {}
         self._make_widgets()
         self._connect()
@@ -72,14 +81,13 @@ class UpscaleWidget(Container[Any]):
         )
         self.layer_note, self.model_note = Note("layer"), Note("model")
         self.axes_note, self.plan_note = Note("axes"), Note("plan")
-        fields = Container[Any](
-            widgets=[
-                *(self.layer, self.layer_note, self.model, self.model_note),
-                *(self.axes, self.axes_note),
-            ],
-            labels=True,
+        fields = labelled_rows(
+            [
+                (self.layer, self.layer_note),
+                (self.model, self.model_note),
+                (self.axes, self.axes_note),
+            ]
         )
-        fields.margins = (0, 0, 0, 0)
         self.tile_size = automatic_box(
             "tile_size", "Tile size", "Width and height of the tiles, in input pixels."
         )
@@ -110,8 +118,8 @@ class UpscaleWidget(Container[Any]):
 
     def _connect(self) -> None:
         layers = self._viewer.layers
-        for event in (layers.events.inserted, layers.events.removed):
-            event.connect(self._layers_changed)
+        layers.events.inserted.connect(self._layers_changed)
+        layers.events.removed.connect(self._layers_changed)
         layers.selection.events.active.connect(self._follow_active_layer)
         self.layer.changed.connect(self._layer_chosen)
         self.model.changed.connect(self._model_chosen)
@@ -119,13 +127,14 @@ class UpscaleWidget(Container[Any]):
         self.run.clicked.connect(self._run_all)
         self.preview.clicked.connect(self._run_preview)
         self.cancel.clicked.connect(self._cancel)
-        self.native.destroyed.connect(self._cancel)
+        self.native.destroyed.connect(lambda: self._close())
 
     # What is chosen -----------------------------------------------------------------------------
 
     def _image_layers(self, _combo: ComboBox | None = None) -> list[napari.layers.Image]:
-        # A class derived from Image (Labels was one) holds other things than intensities.
-        return [layer for layer in self._viewer.layers if type(layer).__name__ == "Image"]
+        from napari.layers import Image
+
+        return [layer for layer in self._viewer.layers if isinstance(layer, Image)]
 
     def _model_choices(self, _combo: ComboBox | None = None) -> list[str]:
         return [*self._models, _OPEN_FILE]
@@ -184,8 +193,8 @@ class UpscaleWidget(Container[Any]):
         layer_note = job.layer_complaint
         if not layer_note and active is not None and active not in self._image_layers():
             layer_note = (
-                f"The active layer {active.name!r} is of type {type(active).__name__}, which "
-                "cannot be upscaled. The image chosen here will be."
+                f"The active layer {active.name!r} is of type {layer_type(active)}, "
+                "which cannot be upscaled. The image chosen here will be."
             )
         self.layer_note.say(layer_note, complaint=bool(job.layer_complaint), theme=theme)
         self.model_note.say(job.model_words, complaint=job.config is None, theme=theme)
@@ -247,15 +256,14 @@ class UpscaleWidget(Container[Any]):
             _worker_class=GeneratorWorker,
             _ignore_errors=True,
         )
-        self._worker.yielded.connect(self._show_progress)
-        self._worker.returned.connect(
-            lambda result: self._show_result(source, settings, job, result)
-        )
-        self._worker.warned.connect(show_our_warning)
-        self._worker.errored.connect(lambda error: self._complain(self.status, str(error)))
-        self._worker.aborted.connect(self._cancelled)
-        self._worker.finished.connect(self._finished)
-        self._worker.start()
+        worker, open_only = self._worker, self._while_open
+        worker.yielded.connect(open_only(self._show_progress))
+        worker.returned.connect(open_only(partial(self._show_result, source, settings, job)))
+        worker.warned.connect(show_our_warning)
+        worker.errored.connect(open_only(self._show_error))
+        worker.aborted.connect(open_only(self._cancelled))
+        worker.finished.connect(open_only(self._finished))
+        worker.start()
 
     def _show_progress(self, step: Any) -> None:
         now = time.monotonic()
@@ -276,23 +284,30 @@ class UpscaleWidget(Container[Any]):
             self.progress.max = step.total
             self.progress.value = step.done
             left = (now - self._started) / step.done * (step.total - step.done)
-            self.status.say(f"{step.done} of {step.total} tiles, about {in_words(left)} left")
+            self.status.say(f"{step.done} of {step.total} tiles, {in_words(left)} left")
 
     def _show_result(
         self, source: LayerSource, settings: UpscaleSettings, job: Job, result: Upscaled
     ) -> None:
         layer = result_layer(source, result.pixels, result.record, settings.region, settings.planes)
         if settings.region is None:
-            self._speeds[str(settings.model)] = job.speed_seen(result.seconds)
+            if result.speed:
+                self._speeds[str(settings.model)] = job.speed_seen(result.speed)
         else:
             self._remove_preview(layer.name)
+        chosen = self.layer.value
         self._viewer.add_layer(layer)
-        self.status.say(f"Done in {in_words(result.seconds)}: layer {layer.name!r} added.")
+        # napari makes the result active; what is to be upscaled stays chosen all the same.
+        self.layer.value = chosen
+        self.status.say(f"Done in {result.seconds:.1f} s: layer {layer.name!r} added.")
 
     def _remove_preview(self, name: str) -> None:
         for old in list(self._viewer.layers):
             if old.name == name and "napari-isr" in old.metadata:
                 self._viewer.layers.remove(old)
+
+    def _show_error(self, error: Exception) -> None:
+        self._complain(self.status, str(error))
 
     def _cancelled(self) -> None:
         self.status.say("Cancelled. Nothing was changed.")
@@ -303,10 +318,31 @@ class UpscaleWidget(Container[Any]):
         self._refresh()
 
     def _cancel(self) -> None:
+        self._quit_worker()
+        self.cancel.enabled = False
+        self.status.say("Cancelling after the tile in work …")
+
+    def _quit_worker(self) -> None:
         if self._worker is not None:
             self._worker.quit()
-            self.cancel.enabled = False
-            self.status.say("Cancelling after the tile in work …")
+
+    def _close(self) -> None:
+        """Let go of everything when the dock is closed; its Qt widgets are gone already."""
+        self._quit_worker()
+        self._is_open = False
+        layers = self._viewer.layers
+        layers.events.inserted.disconnect(self._layers_changed)
+        layers.events.removed.disconnect(self._layers_changed)
+        layers.selection.events.active.disconnect(self._follow_active_layer)
+
+    def _while_open(self, slot: Callable[..., None]) -> Callable[..., None]:
+        """Return a slot that the worker's last signals may reach after the dock was closed."""
+
+        def guarded(*args: Any) -> None:
+            if self._is_open:
+                slot(*args)
+
+        return guarded
 
     def _complain(self, note: Note, text: str) -> None:
         note.say(text, complaint=True, theme=self._viewer.theme)

@@ -73,11 +73,15 @@ class Upscaled:
         Model, scale, settings and version, for the layer's metadata.
     seconds : float
         Time the tiles took, without loading.
+    speed : float
+        Share of the work done per second, without the first batch, which compiles the network;
+        0 if there was but one.
     """
 
     pixels: Any
     record: dict[str, Any]
     seconds: float
+    speed: float
 
 
 def with_our_errors(
@@ -103,6 +107,29 @@ def with_our_errors(
             raise NetworkError(f"It failed: {type(error).__name__}: {error}") from error
 
     return guarded
+
+
+class _Stopwatch:
+    """Measure the share of the work done per second, from the end of the first batch on."""
+
+    def __init__(self) -> None:
+        self.speed = 0.0
+
+    def over(self, steps: Generator[Progress, None, R]) -> Generator[Progress, None, R]:
+        """Pass the steps on."""
+        first: tuple[float, Progress] | None = None
+        while True:
+            try:
+                progress = next(steps)
+            except StopIteration as end:
+                result: R = end.value
+                return result
+            now = time.monotonic()
+            if progress.done and first is None:
+                first = now, progress
+            elif first and now > first[0]:
+                self.speed = (progress.done - first[1].done) / progress.total / (now - first[0])
+            yield progress
 
 
 def show_our_warning(warning: tuple[Any, ...]) -> None:
@@ -134,7 +161,8 @@ def upscaling(
     arguments = {name: getattr(settings, name) for name in settings.__dataclass_fields__}
     model = arguments["model"] = load_cached(settings.model)
     started = time.monotonic()
-    pixels = yield from upscale_steps(array, **arguments)
+    watch = _Stopwatch()
+    pixels = yield from watch.over(upscale_steps(array, **arguments))
     seconds = time.monotonic() - started
     description = model.description
     record = {
@@ -144,4 +172,4 @@ def upscaling(
         "network": asdict(description.config),
         "version": napari_isr.__version__,
     }
-    return Upscaled(pixels, record, seconds)
+    return Upscaled(pixels, record, seconds, watch.speed)

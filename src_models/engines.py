@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, Protocol
 
 import numpy as np
@@ -60,8 +61,13 @@ class KerasEngine:
 
 
 def _as_ours(error: Exception, shape: tuple[int, ...]) -> SuperResolutionError:
-    words = f"{type(error).__name__}: {error}".strip()
+    words = f"{type(error).__name__}: {error}"
     if isinstance(error, MemoryError) or any(w in words.lower() for w in _OUT_OF_MEMORY):
         return OutOfMemoryError(f"The network ran out of memory on a batch of shape {shape}.")
-    first_line = words.splitlines()[0]
-    return NetworkError(f"The network failed on a batch of shape {shape}: {first_line}")
+    # Keras puts where it happened first, and what happened on a later line in bold.
+    lines = [line for line in re.sub(r"\x1b\[\d*m", "", str(error)).splitlines() if line.strip()]
+    told = [line for line in lines if not line.startswith("Exception encountered when calling")]
+    reason = told[0].strip() if told else "no reason given"
+    return NetworkError(
+        f"The network failed on a batch of shape {shape}: {type(error).__name__}: {reason}"
+    )

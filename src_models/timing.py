@@ -60,15 +60,15 @@ def in_words(seconds: float) -> str:
     Examples
     --------
     >>> in_words(0.2), in_words(42), in_words(400)
-    ('under a second', '42 s', '7 min')
+    ('under a second', 'about 42 s', 'about 7 min')
     """
     if seconds < 1:
         return "under a second"
     if seconds < 90:
-        return f"{seconds:.0f} s"
+        return f"about {seconds:.0f} s"
     if seconds < 90 * 60:
-        return f"{seconds / 60:.0f} min"
-    return f"{seconds / 3600:.1f} h"
+        return f"about {seconds / 60:.0f} min"
+    return f"about {seconds / 3600:.1f} h"
 
 
 def processors_in_words() -> str:

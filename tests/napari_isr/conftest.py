@@ -1,0 +1,48 @@
+"""A real viewer, tiny models, and waiting for the widget's worker."""
+
+from __future__ import annotations
+
+import os
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import numpy as np
+import pytest
+
+from napari_isr._upscale_widget import UpscaleWidget
+from src_models import RDN
+
+
+@pytest.fixture
+def tiny_model_file(tmp_path):
+    """The file of a network that answers fast and means nothing."""
+    model = RDN({"C": 1, "D": 1, "G": 4, "G0": 4, "x": 2}, c_dim=1, upscaling="shuffle")
+    model.describe(name="tiny", intensity="measured", overlap=4)
+    return model.save(tmp_path / "tiny.keras")
+
+
+@pytest.fixture
+def image():
+    return np.random.default_rng(0).integers(0, 4096, (40, 50)).astype(np.uint16)
+
+
+@pytest.fixture
+def widget_in(qtbot):
+    """Dock the widget in a viewer."""
+
+    def dock(viewer):
+        widget = UpscaleWidget(viewer)
+        viewer.window.add_dock_widget(widget, name="Upscale")
+        return widget
+
+    return dock
+
+
+@pytest.fixture
+def finish(qtbot):
+    """Wait until a widget's work has ended, however it did."""
+
+    def wait(widget, timeout=60_000):
+        qtbot.waitUntil(lambda: widget._worker is None, timeout=timeout)
+
+    return wait

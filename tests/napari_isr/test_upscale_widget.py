@@ -1,0 +1,217 @@
+from __future__ import annotations
+
+import time
+
+import dask.array
+import numpy as np
+import pytest
+from qtpy.QtCore import Qt, QThreadPool, QTimer
+
+import src_models
+from src_models.backend import keras
+
+
+def click(qtbot, button):
+    qtbot.mouseClick(button.native, Qt.MouseButton.LeftButton)
+
+
+@pytest.fixture
+def ready(make_napari_viewer, widget_in, tiny_model_file, image):
+    """A viewer with an image, and the widget with the tiny model chosen."""
+    viewer = make_napari_viewer(show=True)
+    viewer.add_image(image, name="cells", scale=(0.5, 0.5))
+    widget = widget_in(viewer)
+    widget.open_model_file(tiny_model_file)
+    return viewer, widget
+
+
+def test_run_adds_the_upscaled_layer_and_leaves_the_source(
+    ready, qtbot, finish, image, tiny_model_file
+):
+    viewer, widget = ready
+    click(qtbot, widget.run)
+    finish(widget)
+    assert [layer.name for layer in viewer.layers] == ["cells", "cells x2 [tiny]"]
+    np.testing.assert_array_equal(viewer.layers[1].data, src_models.upscale(image, tiny_model_file))
+    np.testing.assert_array_equal(viewer.layers[0].data, image)
+    assert widget.layer.value.name == "cells"
+    assert widget.status.text.startswith("Done in")
+
+
+def test_results_get_names_of_their_own(ready, qtbot, finish):
+    viewer, widget = ready
+    for _ in range(2):
+        click(qtbot, widget.run)
+        finish(widget)
+    assert len({layer.name for layer in viewer.layers}) == 3
+
+
+def test_the_layer_follows_the_active_one(ready):
+    viewer, widget = ready
+    rgb = viewer.add_image(np.zeros((9, 9, 3), np.uint8), name="colour", rgb=True)
+    assert widget.layer.value.name == "colour"
+    assert widget.axes.value == "YXC"
+    viewer.layers.selection.active = viewer.layers["cells"]
+    assert widget.layer.value.name == "cells"
+    viewer.layers.remove(rgb)
+    assert widget.run.enabled
+
+
+def test_an_empty_viewer_says_what_to_do(make_napari_viewer, widget_in):
+    widget = widget_in(make_napari_viewer())
+    assert "Open an image" in widget.layer_note.text
+    assert not widget.run.enabled
+
+
+def test_a_labels_layer_is_explained_at_the_field(ready):
+    viewer, widget = ready
+    viewer.add_labels(np.zeros((9, 9), int), name="regions")
+    assert "'regions' is of type Labels" in widget.layer_note.text
+    assert widget.layer.value.name == "cells"
+
+
+@pytest.mark.parametrize(
+    ("axes", "reason"),
+    [("ZYX", "must name each"), ("XX", "twice"), ("ZT", "must contain Y and X"), ("", "must name")],
+)
+def test_axes_that_do_not_fit_are_explained_at_the_field(ready, axes, reason):
+    _, widget = ready
+    widget.axes.value = axes
+    assert reason in widget.axes_note.text
+    assert not widget.run.enabled
+    widget.axes.value = "yx"
+    assert widget.axes_note.text == ""
+    assert widget.run.enabled
+
+
+def test_files_that_are_no_models_are_explained_at_the_field(ready, tmp_path, tiny_model_file):
+    _, widget = ready
+    text = tmp_path / "notes.keras"
+    text.write_text("no model")
+    cut = tmp_path / "cut.keras"
+    cut.write_bytes(tiny_model_file.read_bytes()[:2000])
+    for path, reason in [
+        (text, "not a napari-isr model"),
+        (cut, "damaged"),
+        (tmp_path / "no", "no model file"),
+    ]:
+        widget.open_model_file(path)
+        assert reason in widget.model_note.text
+        assert "Traceback" not in widget.model_note.text
+
+
+def test_a_stack_of_five_dimensions_runs_and_lazy_arrays_too(ready, qtbot, finish, image):
+    viewer, widget = ready
+    stack = np.broadcast_to(image, (2, 2, 2, *image.shape))
+    for data in (stack, dask.array.from_array(stack)):
+        viewer.add_image(data, name="stack", rgb=False)
+        assert widget.axes.value == "TZCYX"
+        click(qtbot, widget.run)
+        finish(widget)
+        assert viewer.layers[-1].data.shape == (2, 2, 2, 80, 100)
+
+
+def test_the_preview_covers_what_is_seen_and_replaces_the_last_one(ready, qtbot, finish):
+    viewer, widget = ready
+    viewer.camera.zoom *= 4
+    for _ in range(2):
+        click(qtbot, widget.preview)
+        finish(widget)
+    previews = [layer for layer in viewer.layers if layer.name.startswith("Preview")]
+    assert len(previews) == 1
+    height, width = previews[0].data.shape
+    assert 2 <= height < 80
+    assert 2 <= width < 100
+
+
+class Failing(keras.layers.Layer):
+    """Raise what a backend might raise."""
+
+    error: Exception | None = None
+
+    def call(self, x):
+        if Failing.error is not None:
+            raise Failing.error
+        return x
+
+
+@pytest.mark.parametrize(
+    "error", [RuntimeError("device lost"), MemoryError("none left"), ValueError("odd")]
+)
+def test_a_network_that_raises_leaves_the_widget_usable(
+    ready, qtbot, finish, monkeypatch, error, image, tiny_model_file
+):
+    from src_models.model_io import load_cached
+
+    viewer, widget = ready
+    network = load_cached(tiny_model_file)
+    sound = network.model
+    failing = keras.Sequential([keras.Input((None, None, 1)), Failing(), sound])
+    failing.run_eagerly = True
+    failing.compile(run_eagerly=True)
+    monkeypatch.setattr(Failing, "error", error)
+    network.model = failing
+    try:
+        click(qtbot, widget.run)
+        finish(widget)
+        reason = "memory" if isinstance(error, MemoryError) else str(error)
+        assert reason in widget.status.text
+        assert widget.run.enabled
+        assert len(viewer.layers) == 1
+        Failing.error = None
+        click(qtbot, widget.run)
+        finish(widget)
+        assert len(viewer.layers) == 2
+    finally:
+        network.model = sound
+
+
+def test_cancel_gives_the_window_back_and_a_second_run_works(ready, qtbot, finish):
+    viewer, widget = ready
+    viewer.add_image(np.zeros((100, 64, 64), np.uint8), name="movie")
+    widget.tile_size.value = 32
+    click(qtbot, widget.run)
+    qtbot.waitUntil(lambda: widget.progress.max > 1, timeout=60_000)
+    started = time.monotonic()
+    click(qtbot, widget.cancel)
+    finish(widget)
+    assert time.monotonic() - started < 1.0
+    assert "Cancelled" in widget.status.text
+    assert len(viewer.layers) == 2
+    assert widget.run.enabled
+    viewer.layers.selection.active = viewer.layers["cells"]
+    click(qtbot, widget.run)
+    finish(widget)
+    assert viewer.layers[-1].name == "cells x2 [tiny]"
+
+
+def test_closing_napari_while_running_leaves_no_thread(ready, qtbot):
+    viewer, widget = ready
+    viewer.add_image(np.zeros((200, 64, 64), np.uint8), name="movie")
+    widget.tile_size.value = 16
+    click(qtbot, widget.run)
+    qtbot.waitUntil(lambda: widget.progress.max > 1, timeout=60_000)
+    viewer.close()
+    assert QThreadPool.globalInstance().waitForDone(5_000)
+
+
+def test_the_event_loop_is_never_blocked_for_long(make_napari_viewer, widget_in, qtbot, finish):
+    viewer = make_napari_viewer(show=True)
+    rng = np.random.default_rng(0)
+    viewer.add_image(rng.integers(0, 4096, (2048, 2048)).astype(np.uint16), name="big")
+    small = viewer.add_image(rng.integers(0, 4096, (64, 64)).astype(np.uint16), name="small")
+    widget = widget_in(viewer)
+    click(qtbot, widget.run)  # the very first import and compilation may block once
+    finish(widget)
+    viewer.layers.selection.active = viewer.layers["big"]
+    assert widget.layer.value is not small
+    ticks = [time.monotonic()]
+    timer = QTimer()
+    timer.timeout.connect(lambda: ticks.append(time.monotonic()))
+    timer.start(5)
+    click(qtbot, widget.run)
+    finish(widget, timeout=240_000)
+    qtbot.wait(300)
+    timer.stop()
+    assert viewer.layers[-1].data.shape == (4096, 4096)
+    assert max(np.diff(ticks)) < 0.2
