@@ -1,0 +1,37 @@
+# Everything sets itself up: `make demo` and `make test` need Python 3.11+ and a package index.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+export TF_CPP_MIN_LOG_LEVEL ?= 3
+
+.PHONY: help demo test lint format screenshots clean
+help:             ## list the targets
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
+
+$(READY): pyproject.toml scripts/setup.sh
+	PYTHON="$(PYTHON)" VENV="$(VENV)" bash scripts/setup.sh
+	@touch $(READY)
+
+demo: $(READY)    ## upscale a bundled image with a bundled model and say where the result is
+	$(BIN)/python examples/demo.py
+
+test: $(READY)    ## run the tests, in a window of their own where there is no screen
+	bash scripts/with_screen.sh $(BIN)/python -m pytest $(ARGS)
+
+lint: $(READY)    ## check style, types and the direction of imports
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/npe2 validate napari-isr --imports
+
+format: $(READY)  ## mend what can be mended by itself
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+screenshots: $(READY)  ## renew the pictures of docs/images with real clicks in real napari
+	bash scripts/with_screen.sh $(BIN)/python scripts/screenshots.py
+
+clean:            ## remove what the other targets made
+	rm -rf $(VENV) demo-output .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,0 +1,84 @@
+"""Drive real napari with real clicks and take the pictures of ``docs/images``.
+
+Run it with ``make screenshots``; it starts a virtual screen where there is none.
+"""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+import napari
+import numpy as np
+from PIL import Image
+from qtpy.QtCore import Qt
+from qtpy.QtTest import QTest
+
+IMAGES = Path(__file__).parents[1] / "docs" / "images"
+
+
+def wait(seconds: float) -> None:
+    """Let napari work."""
+    application = napari.qt.get_qapp()
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        application.processEvents()
+        time.sleep(0.01)
+
+
+def click(button: Any) -> None:
+    """Click a button of a widget."""
+    QTest.mouseClick(button.native, Qt.MouseButton.LeftButton)
+
+
+def until_done(widget: Any) -> None:
+    """Wait for the end of the widget's work."""
+    wait(0.2)
+    while widget.cancel.enabled:
+        wait(0.05)
+    wait(0.5)
+
+
+def take(viewer: napari.Viewer, name: str) -> None:
+    """Take a picture of the whole window."""
+    wait(0.5)
+    pixels = viewer.screenshot(canvas_only=False, flash=False)[..., :3]
+    # A window has few colours: a palette makes the file a third of its size.
+    Image.fromarray(pixels).quantize(256).save(IMAGES / f"{name}.png", optimize=True)
+
+
+def main() -> None:
+    """Take the pictures, in the order a user would see them."""
+    IMAGES.mkdir(parents=True, exist_ok=True)
+    viewer = napari.Viewer(title="napari-isr")
+    viewer.window.resize(1200, 760)
+    viewer.open_sample("napari-isr", "embl_plant_12bit")
+    wait(1)
+    take(viewer, "1-sample")
+    _, widget = viewer.window.add_plugin_dock_widget("napari-isr", "Upscale")
+    take(viewer, "2-widget")
+    click(widget.run)
+    until_done(widget)
+    viewer.camera.center, viewer.camera.zoom = (0, 100, 100), 7
+    take(viewer, "4-result")
+
+    # Running for long enough to be seen.
+    movie = np.random.default_rng(0).poisson(viewer.layers[0].data / 40 + 2, (24, 256, 256))
+    viewer.add_image(movie.astype(np.uint16), name="movie")
+    viewer.reset_view()
+    click(widget.run)
+    while widget.progress.max < 2 or widget.progress.value < widget.progress.max / 3:
+        wait(0.02)
+    take(viewer, "3-running")
+    click(widget.cancel)
+    until_done(widget)
+    viewer.layers.remove("movie")
+    viewer.theme = "light"
+    viewer.layers.selection.active = viewer.layers[0]
+    take(viewer, "5-light")
+    viewer.close()
+
+
+if __name__ == "__main__":
+    main()
