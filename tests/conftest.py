@@ -89,7 +89,7 @@ def tiny_network() -> Callable[..., Any]:
 
 @pytest.fixture(scope="session")
 def identity_network() -> Callable[..., Any]:
-    """Give a Keras network that repeats pixels: ``identity_network("rdn", channels=1, scale=2)``."""
+    """Give a Keras network that repeats pixels, for example ``identity_network("rdn", 1, 2)``."""
 
     @lru_cache
     def make(kind: str = "rdn", channels: int = 1, scale: int = 2) -> Any:

@@ -59,7 +59,7 @@ def test_kernels_are_odd() -> None:
 
 
 def test_upscaling_is_one_of_two_kinds() -> None:
-    with pytest.raises(InvalidInputError, match="'ups'.*'shuffle'.*Received: upscaling='cubic'"):
+    with pytest.raises(InvalidInputError, match=r"'ups'.*'shuffle'.*Received: upscaling='cubic'"):
         RDNConfig(**RDN_SETTINGS, upscaling="cubic")
 
 
@@ -68,7 +68,7 @@ def test_upscaling_is_one_of_two_kinds() -> None:
     [{}, {"C": 3}, {**RDN_SETTINGS, "T": 10}, {"c": 3, "D": 10, "G": 64, "G0": 64, "x": 2}],
 )
 def test_arch_params_have_exactly_the_keys_of_the_network(arch_params: dict[str, int]) -> None:
-    with pytest.raises(InvalidInputError, match="exactly the keys.*missing.*unknown"):
+    with pytest.raises(InvalidInputError, match=r"exactly the keys.*missing.*unknown"):
         config_from_arch_params("rdn", arch_params)
 
 
