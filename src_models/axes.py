@@ -79,7 +79,10 @@ def check_axes(axes: str, shape: tuple[int, ...]) -> str:
     InvalidInputError
         If letters are missing, repeated or too many, or the image has fewer than two pixels.
     """
-    letters = axes.strip().upper()
+    given: object = axes
+    if not isinstance(given, str):
+        raise InvalidInputError(f'Axes must be letters, such as "TZCYX". Received: axes={axes!r}.')
+    letters = given.strip().upper()
     rule = None
     if len(letters) != len(shape):
         rule = f"must name each of the {len(shape)} dimensions of shape {tuple(shape)} once"
@@ -91,6 +94,11 @@ def check_axes(axes: str, shape: tuple[int, ...]) -> str:
         rule = "must contain Y and X, the axes that are upscaled"
     if rule:
         raise InvalidInputError(f"Axes {rule}. Received: axes={axes!r}.")
+    if not all(isinstance(length, int | np.integer) for length in shape):
+        raise InvalidInputError(
+            "An image must know how long its axes are. "
+            f"Received: shape {tuple(shape)}. For a dask array call compute_chunk_sizes() first."
+        )
     if 0 in shape:
         raise InvalidInputError(f"An image must not be empty. Received: shape {tuple(shape)}.")
     if shape[letters.index("Y")] * shape[letters.index("X")] < 2:

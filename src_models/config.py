@@ -182,9 +182,11 @@ class RRDNConfig(_NetworkConfig):
 
     def __post_init__(self) -> None:
         super(RRDNConfig, self).__post_init__()
-        if not 0 < self.beta <= 1:
+        # From files and users: the annotation is a wish.
+        beta: object = self.beta
+        if not isinstance(beta, int | float) or not 0 < beta <= 1:
             raise InvalidInputError(
-                f"beta must lie above 0 and at most at 1. Received: beta={self.beta!r}."
+                f"beta must be a number above 0 and at most 1. Received: beta={beta!r}."
             )
 
     def convs(self) -> Iterator[Conv]:
@@ -251,7 +253,7 @@ def config_from_dict(record: Mapping[str, Any]) -> NetworkConfig:
     """
     fields = dict(record)
     network = fields.pop("network", None)
-    if network not in NETWORK_CONFIGS:
+    if not isinstance(network, str) or network not in NETWORK_CONFIGS:
         raise InvalidInputError(
             f"network must be one of {sorted(NETWORK_CONFIGS)}. Received: network={network!r}."
         )

@@ -19,6 +19,9 @@ _OUT_OF_MEMORY = (
     "bad_alloc",
     "can't allocate memory",
     "failed to allocate",
+    "not enough memory",
+    "alloc_failed",
+    "dst tensor is not initialized",
 )
 
 

@@ -117,7 +117,9 @@ class ImageModel:
         from src_models.predict import upscale
 
         if by_patch_of_size is None:
-            return upscale(input_image_array, self, tile_size=max(np.shape(input_image_array)))
+            return upscale(
+                input_image_array, self, tile_size=max((1, *np.shape(input_image_array)))
+            )
         return upscale(
             input_image_array,
             self,

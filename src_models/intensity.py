@@ -3,12 +3,13 @@
 One affine map per channel serves a whole stack, so neither tiles nor planes can show. What the
 map cannot carry (NaN, infinities, pixels far out of range such as hot ones, digits past float32)
 goes round the network as a residual and is added to the result, repeated over the pixels that
-the stored pixel became.
+the stored pixel became. The network sees in its place what stands around it, so that it neither
+smears nor rings.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +20,10 @@ from src_models.errors import InvalidInputError
 
 # Networks see intensities a little past [0, 1] in training; farther out they only guess.
 _KEPT = (-1.0, 3.0)
+_NOTHING = (np.inf, -np.inf)
+# Differences of float64 beyond this overflow.
+_FARTHEST = 1e300
+_FLOAT64 = (-np.finfo(np.float64).max, np.finfo(np.float64).max)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,10 +56,17 @@ class IntensityRange:
         """
         values = stored.astype(np.float64)
         finite = np.isfinite(values)
-        filled = values if finite.all() else _fill_from_neighbours(values, finite, self.low)
-        mapped = (filled - self.low) / ((self.high - self.low) or 1.0)
+        with np.errstate(over="ignore"):  # what overflows is out of range by far
+            mapped = (values - self.low) / ((self.high - self.low) or 1.0)
         unit = np.clip(mapped, *_KEPT).astype(np.float32)
-        residual = values - (unit.astype(np.float64) * (self.high - self.low) + self.low)
+        far = finite & ((mapped < _KEPT[0]) | (mapped > _KEPT[1]))
+        if far.any():
+            unit = np.where(far, _within_neighbours(unit, finite), unit)
+        if not finite.all():
+            unit = _fill_from_neighbours(unit, finite)
+        with np.errstate(over="ignore"):
+            residual = values - self._stored(unit)
+        np.clip(residual, *_FLOAT64, out=residual, where=finite)
         return unit, residual
 
     def to_stored(
@@ -75,8 +87,13 @@ class IntensityRange:
         -------
         ndarray of `dtype`
         """
-        stored = unit.astype(np.float64) * (self.high - self.low) + self.low + residual
+        with np.errstate(over="ignore"):
+            stored = self._stored(unit) + residual
+        np.clip(stored, *_FLOAT64, out=stored, where=np.isfinite(residual))
         return as_dtype(stored, dtype)
+
+    def _stored(self, unit: NDArray[np.float32]) -> NDArray[np.float64]:
+        return unit.astype(np.float64) * (self.high - self.low) + self.low
 
 
 def as_dtype(values: NDArray[np.float64], dtype: np.dtype[Any]) -> NDArray[Any]:
@@ -108,65 +125,77 @@ def check_dtype(dtype: np.dtype[Any]) -> None:
         )
 
 
-def measure_range(blocks: Iterable[NDArray[Any]]) -> IntensityRange:
-    """Measure the range of intensities that structures in an image take.
+@dataclass(slots=True)
+class RangeMeter:
+    """Measures the range of intensities that structures in an image take, piece by piece.
 
     The range reaches from the darkest to the brightest level that a whole 2x2 block of pixels
     attains, and at least over the central 99.8 % of the pixels. So single hot or dead pixels,
     and the unused bits of a 12-bit camera, do not count, while small bright spots on an empty
-    background do. It follows every affine change of the intensities exactly.
-
-    Parameters
-    ----------
-    blocks : iterable of ndarray
-        Pieces ``(H, W)`` of one channel; non-finite pixels are ignored.
-
-    Returns
-    -------
-    IntensityRange
-        With ``low == high`` for a constant image, and 0 to 0 without any finite pixel.
+    background do. Where nothing but a constant is found, thinner structures count, of two
+    pixels that touch. It follows every affine change of the intensities exactly.
     """
-    lows, highs, minima, maxima = [], [], [], []
+
+    _found: tuple[float, float] = _NOTHING
+    _thin: tuple[float, float] = _NOTHING
+
+    def add(self, block: NDArray[Any]) -> None:
+        """Take in a piece ``(H, W)`` of one channel; non-finite pixels are ignored."""
+        if block.dtype.kind == "b":
+            block = block.astype(np.uint8)
+        pixels, dark, bright = block.ravel(), block, block
+        if block.dtype.kind == "f":
+            finite = np.isfinite(block)
+            pixels = block[finite]
+            # Neutral for the extremes below: a gap never widens the range.
+            dark, bright = np.where(finite, block, -np.inf), np.where(finite, block, np.inf)
+        if pixels.size == 0:
+            return
+        ends = _widen(_central(pixels), _of_2x2(bright, np.maximum), _of_2x2(dark, np.minimum))
+        self._found = _union(self._found, ends)
+        if ends[0] == ends[1]:
+            pairs = zip(_of_pairs(bright, np.maximum), _of_pairs(dark, np.minimum), strict=True)
+            for extremes in pairs:
+                ends = _widen(ends, *extremes)
+            self._thin = _union(self._thin, ends)
+
+    @property
+    def range(self) -> IntensityRange:
+        """What was found: equal ends for a constant image, 0 to 0 without any finite pixel."""
+        low, high = self._found if self._found[0] < self._found[1] else self._thin
+        if low > high:
+            return IntensityRange(0.0, 0.0)
+        low, high = np.clip((low, high), -_FARTHEST, _FARTHEST)
+        return IntensityRange(float(low), float(high))
+
+
+def measure_range(blocks: Iterable[NDArray[Any]]) -> IntensityRange:
+    """Measure the range of all pieces ``(H, W)`` of one channel, see `RangeMeter`."""
+    meter = RangeMeter()
     for block in blocks:
-        low, high, minimum, maximum = _measure_block(np.asarray(block))
-        if minimum <= maximum:
-            lows.append(low)
-            highs.append(high)
-            minima.append(minimum)
-            maxima.append(maximum)
-    if not lows:
-        return IntensityRange(0.0, 0.0)
-    if min(lows) < max(highs):
-        return IntensityRange(min(lows), max(highs))
-    return IntensityRange(min(minima), max(maxima))
+        meter.add(np.asarray(block))
+    return meter.range
 
 
-def _measure_block(block: NDArray[Any]) -> tuple[float, float, float, float]:
-    """Return low, high, minimum and maximum; minimum > maximum if nothing is finite."""
-    if block.dtype.kind == "b":
-        block = block.astype(np.uint8)
-    pixels = block.ravel()
-    if block.dtype.kind == "f":
-        finite = np.isfinite(block)
-        pixels = block[finite]
-        # Neutral for the block-wise extremes below: a gap never widens the range.
-        dark, bright = np.where(finite, block, -np.inf), np.where(finite, block, np.inf)
-    else:
-        dark = bright = block
-    if pixels.size == 0:
-        return np.inf, -np.inf, np.inf, -np.inf
+def _central(pixels: NDArray[Any]) -> tuple[float, float]:
+    """Return the ends of the central 99.8 %; from 5 pixels on, at least one is left out each."""
     last = pixels.size - 1
-    tail = int(last * 0.001 + 0.5) if last > 1 else 0
-    tail = max(tail, 1) if last >= 4 else tail
+    tail = max(round(last * 0.001), 1) if last >= 4 else 0
     ordered = np.partition(pixels, (tail, last - tail))
-    reached_high = _of_2x2(dark, np.minimum).max()
-    reached_low = _of_2x2(bright, np.maximum).min()
-    low, high = float(ordered[tail]), float(ordered[last - tail])
-    if np.isfinite(reached_low):
-        low = min(low, float(reached_low))
-    if np.isfinite(reached_high):
-        high = max(high, float(reached_high))
-    return low, high, float(pixels.min()), float(pixels.max())
+    return float(ordered[tail]), float(ordered[last - tail])
+
+
+def _widen(
+    ends: tuple[float, float], bright: NDArray[Any], dark: NDArray[Any]
+) -> tuple[float, float]:
+    """Widen a range to the levels that neighbourhoods attain, given their extremes."""
+    if bright.size == 0:
+        return ends
+    return min(ends[0], float(bright.min())), max(ends[1], float(dark.max()))
+
+
+def _union(a: tuple[float, float], b: tuple[float, float]) -> tuple[float, float]:
+    return min(a[0], b[0]), max(a[1], b[1])
 
 
 def _of_2x2(block: NDArray[Any], extreme: Any) -> NDArray[Any]:
@@ -178,18 +207,37 @@ def _of_2x2(block: NDArray[Any], extreme: Any) -> NDArray[Any]:
     return block
 
 
+def _of_pairs(block: NDArray[Any], extreme: Any) -> Iterator[NDArray[Any]]:
+    """Reduce all pairs of pixels that touch, by a side or a corner, with a ufunc."""
+    yield extreme(block[:-1], block[1:])
+    yield extreme(block[:, :-1], block[:, 1:])
+    yield extreme(block[:-1, :-1], block[1:, 1:])
+    yield extreme(block[:-1, 1:], block[1:, :-1])
+
+
+def _within_neighbours(unit: NDArray[np.float32], finite: NDArray[np.bool_]) -> NDArray[np.float32]:
+    """Limit each pixel to the range of the eight around it, gaps and what is outside left out."""
+    from scipy.ndimage import maximum_filter, minimum_filter
+
+    ring = np.ones((3, 3, 1), bool)
+    ring[1, 1] = False
+    border: dict[str, Any] = {"footprint": ring, "mode": "constant"}
+    darkest = minimum_filter(np.where(finite, unit, np.inf), cval=np.inf, **border)
+    brightest = maximum_filter(np.where(finite, unit, -np.inf), cval=-np.inf, **border)
+    limited = np.clip(unit, darkest, brightest)
+    return np.where(darkest <= brightest, limited, unit)
+
+
 def _fill_from_neighbours(
-    values: NDArray[np.float64], finite: NDArray[np.bool_], fallback: float
-) -> NDArray[np.float64]:
+    unit: NDArray[np.float32], finite: NDArray[np.bool_]
+) -> NDArray[np.float32]:
     """Give each gap the value of the nearest finite pixel of its plane and channel."""
     from scipy.ndimage import distance_transform_edt
 
-    filled = values.copy()
-    for c in range(values.shape[-1]):
+    filled = np.zeros_like(unit)
+    for c in range(unit.shape[-1]):
         good = finite[..., c]
-        if not good.any():
-            filled[..., c] = fallback
-        elif not good.all():
+        if good.any():
             nearest = distance_transform_edt(~good, return_distances=False, return_indices=True)
-            filled[..., c] = values[..., c][tuple(nearest)]
+            filled[..., c] = unit[..., c][tuple(nearest)]
     return filled

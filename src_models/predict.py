@@ -16,12 +16,13 @@ from numpy.typing import NDArray
 
 from src_models.axes import ArrayLike, ImageStack, check_axes, guess_axes
 from src_models.engines import Engine, KerasEngine
-from src_models.errors import OutOfMemoryError
+from src_models.errors import InvalidInputError, OutOfMemoryError
 from src_models.image_model import ImageModel
 from src_models.intensity import check_dtype
+from src_models.measure import measure_channels
 from src_models.model_io import load_cached
 from src_models.pretrained import DEFAULT_MODEL
-from src_models.tile_work import TileWork, measure_channels
+from src_models.tile_work import TileWork
 from src_models.tiling import Region
 
 
@@ -140,7 +141,8 @@ def upscale_steps(
     Yields
     ------
     Progress
-        First of nothing done, then after every batch of tiles.
+        Of nothing done, once at the start and again while intensities are measured; then after
+        every batch of tiles.
 
     Returns
     -------
@@ -148,11 +150,10 @@ def upscale_steps(
         As `upscale` returns.
     """
     stack, network = _open(image, model, axes)
-    ranges = measure_channels(stack, network.description)
-    work = TileWork(
-        stack, network.description, ranges, tile_size, overlap, batch_size, region, planes
-    )
+    work = TileWork(stack, network.description, tile_size, overlap, batch_size, region, planes)
     yield Progress(0, work.total)
+    for work.ranges in measure_channels(stack, network.description):
+        yield Progress(0, work.total)
     engine: Engine = KerasEngine(network.model)
     while work.pending:
         batch = work.next_batch()
@@ -169,8 +170,24 @@ def upscale_steps(
 def _open(
     image: ArrayLike, model: str | Path | ImageModel, axes: str | None
 ) -> tuple[ImageStack, ImageModel]:
-    image = image if hasattr(image, "shape") and hasattr(image, "dtype") else np.asarray(image)
+    image = _as_array(image)
     check_dtype(np.dtype(image.dtype))
     letters = check_axes(guess_axes(image.shape) if axes is None else axes, image.shape)
     network = load_cached(model)
     return ImageStack.of(image, letters, network.c_dim), network
+
+
+def _as_array(image: Any) -> ArrayLike:
+    """Return `image` as it is if it has what we ask of an array, or as a numpy array."""
+    try:
+        np.dtype(image.dtype)
+        return image if hasattr(image, "shape") else np.asarray(image)
+    except (AttributeError, TypeError):  # a list, or an array of a world without numpy's types
+        pass
+    try:
+        return np.asarray(image)
+    except ValueError as error:
+        raise InvalidInputError(
+            "An image must be an array whose rows are equally long. "
+            f"Received: {type(image).__name__}, of which numpy says: {error}"
+        ) from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -36,10 +37,11 @@ def find_model(path_or_name: str | Path) -> Path:
     """
     if str(path_or_name) in BUNDLED:
         return BUNDLED[str(path_or_name)]
-    path = Path(path_or_name).expanduser()
-    if not path.is_file():
+    # os.path: pathlib raises on names too long, unknown users and the like.
+    given: object = path_or_name
+    if not isinstance(given, str | os.PathLike) or not os.path.isfile(os.path.expanduser(given)):
         raise ModelFileError(
             f"A model is one of the names {model_names()} or the path of a model file. "
             f"Received: {str(path_or_name)!r}, which is neither."
         )
-    return path
+    return Path(os.path.expanduser(given))

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections import deque
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -13,15 +13,19 @@ from PIL import Image
 
 from src_models.axes import ImageStack, Plane
 from src_models.description import ModelDescription
-from src_models.errors import InvalidInputError, OutOfMemoryError, SuperResolutionWarning
-from src_models.intensity import IntensityRange, as_dtype, measure_range
+from src_models.errors import (
+    InvalidInputError,
+    NetworkError,
+    OutOfMemoryError,
+    SuperResolutionWarning,
+)
+from src_models.intensity import IntensityRange, as_dtype
 from src_models.memory import choose_tile_size
 from src_models.tiling import Region, Tile, split_region
 
 # Enough context for most networks: the *effective* receptive field is far below the possible one.
 _USUAL_OVERLAP = 16
 _BLOCK = 1024
-_SAMPLED_BLOCKS = 32
 
 
 class TileWork:
@@ -31,43 +35,50 @@ class TileWork:
         self,
         stack: ImageStack,
         description: ModelDescription,
-        ranges: dict[int, IntensityRange],
         tile_size: int | None,
         overlap: int | None,
         batch_size: int | None,
         region: Region | None,
         planes: dict[str, int] | None,
     ) -> None:
-        self.stack, self.ranges = stack, ranges
+        self.stack = stack
+        self.ranges: dict[int, IntensityRange] = {}
         self.scale, self.channels = description.scale, description.channels
         self.overlap = _whole("overlap", overlap, 0, default_overlap(description))
-        self.batch_size = _whole("batch_size", batch_size, 1, 1)
-        usual = choose_tile_size(description.config, self.overlap, self.batch_size)
+        batch_size = _whole("batch_size", batch_size, 1, 1)
+        usual = choose_tile_size(description.config, self.overlap, batch_size)
         size = _whole("tile_size", tile_size, 1, usual)
-        self.region = region or Region(0, stack.size[0], 0, stack.size[1])
-        chosen = [p for p in stack.planes() if self._is_chosen(p, planes or {})]
+        self.region = _check_region(region, stack.size)
+        self.planes = _check_planes(planes or {}, stack)
         tiles = list(split_region(self.region, size))
-        self.tile_shape = (
-            max(t.shape[0] for t in tiles),
-            max(t.shape[1] for t in tiles),
-        )
+        self.tile_shape = _common_shape(tiles)
+        chosen = [plane for plane in stack.planes() if self._is_chosen(plane)]
         self.pending = deque((plane, tile) for plane in chosen for tile in tiles)
-        self.planes = planes or {}
         self.done = 0
         self.total = len(self.pending)
-        self.out = np.empty(self._out_shape(), stack.array.dtype)
+        self.batch_size = min(batch_size, self.total)
+        self.out = self._allocate()
         self._not_finite = 0
         self._warned_of_memory = False
 
-    def _is_chosen(self, plane: Plane, chosen: dict[str, int]) -> bool:
+    def _is_chosen(self, plane: Plane) -> bool:
         index = dict(zip(self.stack.axes, plane.index, strict=True))
-        return all(index.get(axis) in (None, i) for axis, i in chosen.items())
+        return all(index[axis] == i for axis, i in self.planes.items())
 
-    def _out_shape(self) -> tuple[int, ...]:
+    def _allocate(self) -> NDArray[Any]:
         height, width = self.region.shape
         sizes = {"Y": height * self.scale, "X": width * self.scale} | dict.fromkeys(self.planes, 1)
         pairs = zip(self.stack.axes, self.stack.array.shape, strict=True)
-        return tuple(sizes.get(axis, length) for axis, length in pairs)
+        shape = tuple(sizes.get(axis, length) for axis, length in pairs)
+        dtype = np.dtype(self.stack.array.dtype)
+        try:
+            return np.empty(shape, dtype)
+        except (MemoryError, ValueError) as error:  # numpy's word for beyond all addresses
+            gigabytes = math.prod(shape) * dtype.itemsize / 2**30
+            raise OutOfMemoryError(
+                f"The result of shape {shape} takes {gigabytes:,.1f} GiB, more than there is: "
+                "upscale a part of the image, or fewer planes at a time."
+            ) from error
 
     def next_batch(self) -> list[tuple[Plane, Region]]:
         """Take the next tiles."""
@@ -82,18 +93,33 @@ class TileWork:
         tiles = []
         for plane, region in batch:
             tile = self._tile(region)
-            part = tile.take(self.stack.read(plane, *tile.read))
-            unit, residual = self.ranges[plane.channel].to_unit(part)
-            inner = tuple(slice(self.overlap, self.overlap + n) for n in region.shape)
-            self._residuals.append(residual[inner])
+            unit, residual = self.ranges[plane.channel].to_unit(self.stack.read(plane, *tile.read))
+            rows, columns = (read.start for read in tile.read)
+            inner = region.shifted(-rows, -columns)
+            self._residuals.append(residual[inner.slices])
+            unit = tile.take(unit)
             if unit.shape[-1] < self.channels:  # grey to a network of colours
                 unit = np.repeat(unit, self.channels, axis=-1)
             tiles.append(unit)
+        # The last batch is filled up, so that the backend compiles one shape and no more.
+        tiles += tiles[-1:] * (self.batch_size - len(tiles))
         return np.stack(tiles)
 
     def keep(self, batch: list[tuple[Plane, Region]], answers: NDArray[np.float32]) -> None:
-        """Write the network's answers into the result."""
-        for (plane, region), answer, residual in zip(batch, answers, self._residuals, strict=True):
+        """Write the network's answers into the result.
+
+        Raises
+        ------
+        NetworkError
+            If an answer is not finite.
+        """
+        if not np.isfinite(answers).all():
+            raise NetworkError(
+                "The network answered a finite image with values that are not finite: its weights "
+                "are damaged or its training went astray. Choose another model."
+            )
+        answered = zip(batch, answers[: len(batch)], self._residuals, strict=True)
+        for (plane, region), answer, residual in answered:
             tile = self._tile(region)
             unit = answer[tile.crop]
             if residual.shape[-1] < self.channels:
@@ -143,10 +169,7 @@ class TileWork:
         ]
         self.pending = deque(left)
         self.total = self.done + len(left)
-        self.tile_shape = (
-            max(region.shape[0] for _, region in left),
-            max(region.shape[1] for _, region in left),
-        )
+        self.tile_shape = _common_shape([region for _, region in left])
         if not self._warned_of_memory:
             self._warned_of_memory = True
             warnings.warn(
@@ -158,17 +181,18 @@ class TileWork:
 
     def resample_alpha(self) -> None:
         """Resample the alpha channel bilinearly: it is a mask, not a picture."""
-        rows, columns = slice(*self.region[:2]), slice(*self.region[2:])
         for plane in self.stack.planes(alpha=True):
-            if not self._is_chosen(plane, self.planes):
+            if not self._is_chosen(plane):
                 continue
-            part = self.stack.read(plane, rows, columns)[..., 0].astype(np.float32)
-            height, width = self.region.shape
-            size = (width * self.scale, height * self.scale)
-            large = Image.fromarray(part).resize(size, Image.Resampling.BILINEAR)
-            stored = as_dtype(np.asarray(large, np.float64)[..., None], self.out.dtype)
-            whole = (slice(0, size[1]), slice(0, size[0]))
-            self.stack.write(self.out, self._plane_in_out(plane), *whole, stored)
+            for block in split_region(self.region, _BLOCK):
+                tile = Tile.around(block, self.stack.size, block.shape, 1, self.scale)
+                part = self.stack.read(plane, *tile.read)[..., 0].astype(np.float32)
+                part = np.pad(part, tile.pad, mode="edge")
+                size = (part.shape[1] * self.scale, part.shape[0] * self.scale)
+                large = Image.fromarray(part).resize(size, Image.Resampling.BILINEAR)
+                inner = np.asarray(large, np.float64)[tile.crop][..., None]
+                stored = as_dtype(inner, self.out.dtype)
+                self.stack.write(self.out, self._plane_in_out(plane), *self._in_out(tile), stored)
 
     def warn(self) -> None:
         """Tell of what the result cannot be trusted in."""
@@ -180,31 +204,6 @@ class TileWork:
                 SuperResolutionWarning,
                 stacklevel=4,
             )
-
-
-def measure_channels(stack: ImageStack, description: ModelDescription) -> dict[int, IntensityRange]:
-    """Return the intensity range of each channel; of all of them together if they go jointly."""
-    if description.intensity == "8-bit" and np.dtype(stack.array.dtype) == np.uint8:
-        return dict.fromkeys(range(stack.colours), IntensityRange(0.0, 255.0))
-    by_channel: dict[int, list[Plane]] = {}
-    for plane in stack.planes():
-        by_channel.setdefault(plane.channel, []).append(plane)
-    return {
-        channel: measure_range(_blocks(stack, planes)) for channel, planes in by_channel.items()
-    }
-
-
-def _blocks(stack: ImageStack, planes: list[Plane]) -> Iterator[NDArray[Any]]:
-    """Yield the blocks to measure: all of an array in memory, a sample of a lazy one."""
-    regions = list(split_region(Region(0, stack.size[0], 0, stack.size[1]), _BLOCK))
-    blocks = [(plane, region) for plane in planes for region in regions]
-    if not isinstance(stack.array, np.ndarray) and len(blocks) > _SAMPLED_BLOCKS:
-        chosen = np.linspace(0, len(blocks) - 1, _SAMPLED_BLOCKS).round().astype(int)
-        blocks = [blocks[i] for i in chosen]
-    for plane, (y0, y1, x0, x1) in blocks:
-        part = stack.read(plane, slice(y0, y1), slice(x0, x1))
-        for c in range(part.shape[-1]):
-            yield part[..., c]
 
 
 def default_overlap(description: ModelDescription) -> int:
@@ -225,3 +224,34 @@ def _whole(name: str, value: int | None, least: int, default: int) -> int:
             f"Received: {name}={value!r}."
         )
     return int(given)
+
+
+def _common_shape(tiles: list[Region]) -> tuple[int, int]:
+    """Return the height and width that hold every tile."""
+    return max(tile.shape[0] for tile in tiles), max(tile.shape[1] for tile in tiles)
+
+
+def _check_region(region: Region | None, size: tuple[int, int]) -> Region:
+    height, width = size
+    if region is None:
+        return Region(0, height, 0, width)
+    y0, y1, x0, x1 = region
+    if not (0 <= y0 < y1 <= height and 0 <= x0 < x1 <= width):
+        raise InvalidInputError(
+            f"A region must lie within the image of {height} x {width} pixels and hold some. "
+            f"Received: region={tuple(region)}."
+        )
+    return Region(*region)
+
+
+def _check_planes(planes: dict[str, int], stack: ImageStack) -> dict[str, int]:
+    together = "YXC" if stack.joint or stack.has_alpha else "YX"
+    pairs = zip(stack.axes, stack.array.shape, strict=True)
+    looped = {axis: length for axis, length in pairs if axis not in together}
+    for axis, index in planes.items():
+        if not 0 <= index < looped.get(axis, 0):
+            raise InvalidInputError(
+                "planes must give a position, counted from 0, along axes that are looped over, "
+                f"which have the lengths {looped}. Received: planes={planes!r}."
+            )
+    return planes

@@ -30,6 +30,15 @@ class Region(NamedTuple):
         """Height and width in pixels."""
         return self.y1 - self.y0, self.x1 - self.x0
 
+    @property
+    def slices(self) -> Slices:
+        """Rows and columns, to index an array with."""
+        return slice(self.y0, self.y1), slice(self.x0, self.x1)
+
+    def shifted(self, rows: int, columns: int) -> Region:
+        """Return the rectangle moved down and right."""
+        return Region(self.y0 + rows, self.y1 + rows, self.x0 + columns, self.x1 + columns)
+
 
 def split(start: int, stop: int, size: int) -> Iterator[tuple[int, int]]:
     """Yield the fewest pieces of at most `size` that cover start to stop, about equally long."""

@@ -1,0 +1,143 @@
+"""What all tests share: fixed seeds and networks small enough to run in milliseconds."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import pytest
+
+ARCH = {
+    "rdn": {"C": 2, "D": 2, "G": 8, "G0": 8},
+    "rrdn": {"C": 2, "D": 1, "G": 8, "G0": 8, "T": 2},
+}
+
+
+@pytest.fixture(autouse=True)
+def _seed() -> None:
+    np.random.seed(0)  # noqa: NPY002 - Keras' own initialisers draw from it
+
+
+@pytest.fixture
+def rng() -> np.random.Generator:
+    return np.random.default_rng(0)
+
+
+@lru_cache
+def _new_network(kind: str, channels: int, scale: int, **settings: Any) -> Any:
+    import keras
+
+    from src_models import RDN, RRDN
+
+    keras.utils.set_random_seed(1)
+    arch = {**ARCH[kind], "x": scale}
+    if kind == "rdn":
+        return RDN(arch, c_dim=channels, **{"upscaling": "shuffle", **settings})
+    return RRDN(arch, c_dim=channels, **settings)
+
+
+def _set_kernel(network: Any, name: str, kernel: Any) -> None:
+    layer = network.model.get_layer(name)
+    layer.set_weights([kernel, np.zeros(kernel.shape[-1], np.float32)])
+
+
+def _make_repeating(network: Any) -> Any:
+    """Set the weights so that the answer is the input with every pixel repeated, exactly."""
+    for conv in network.config.convs():
+        kernel = np.zeros((conv.kernel, conv.kernel, conv.inputs, conv.filters), np.float32)
+        middle = kernel[conv.kernel // 2, conv.kernel // 2]
+        for c in range(network.c_dim):
+            if conv.name in ("F_m1", "Pre_blocks_conv", "SR"):
+                middle[c, c] = 1
+            elif conv.name == "UPN1":  # each channel twice, of both signs, to pass the ReLU
+                middle[c, 2 * c], middle[c, 2 * c + 1] = 1, -1
+            elif conv.name == "UPN2":
+                middle[2 * c, 2 * c] = middle[2 * c + 1, 2 * c + 1] = 1
+            elif conv.name == "UPN3":
+                middle[2 * c, c :: network.c_dim] = 1
+                middle[2 * c + 1, c :: network.c_dim] = -1
+            elif conv.name == "PreShuffle":
+                middle[c, c :: network.c_dim] = 1
+        _set_kernel(network, conv.name, kernel)
+    return network
+
+
+@pytest.fixture(scope="session")
+def tiny_network() -> Callable[..., Any]:
+    """Give a network with random weights: ``tiny_network("rdn", channels=1, scale=2)``.
+
+    The weights start as interpolation with some noise added, so that the answer looks like an
+    image, bends as networks do, and reaches several pixels far.
+    """
+    from src_models.interpolation_start import start_as_interpolation
+
+    @lru_cache
+    def make(kind: str = "rdn", channels: int = 1, scale: int = 2) -> Any:
+        network = _new_network(kind, channels, scale)
+        start_as_interpolation(network)
+        noise = np.random.default_rng(2)
+        for name in ("UPN3",) if kind == "rdn" else ("post_blocks_conv", "PreShuffle"):
+            kernel = np.asarray(network.model.get_layer(name).kernel)
+            _set_kernel(network, name, kernel + noise.normal(0, 0.02, kernel.shape))
+        return network
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def identity_network() -> Callable[..., Any]:
+    """Give a Keras network that repeats pixels, for example ``identity_network("rdn", 1, 2)``."""
+
+    @lru_cache
+    def make(kind: str = "rdn", channels: int = 1, scale: int = 2) -> Any:
+        return _make_repeating(copy_of(_new_network(kind, channels, scale)))
+
+    return make
+
+
+def copy_of(network: Any) -> Any:
+    """Return a network of the same settings with weights of its own."""
+    from src_models.model_io import new_model
+
+    return new_model(network.description)
+
+
+class Repeat:
+    """In place of a Keras model: repeats pixels, notes the shapes it got, and can run out.
+
+    Parameters
+    ----------
+    scale : int
+        How often each pixel is repeated along each axis.
+    memory : int, optional
+        Most input pixels of a batch; more raise `error`.
+    error : Exception
+        What is raised.
+    """
+
+    def __init__(
+        self, scale: int, memory: int | None = None, error: Exception | None = None
+    ) -> None:
+        self.scale, self.memory, self.error = scale, memory, error or MemoryError()
+        self.shapes: list[tuple[int, ...]] = []
+
+    def predict_on_batch(self, batch: Any) -> Any:
+        self.shapes.append(batch.shape)
+        if self.memory is not None and np.prod(batch.shape[:3]) > self.memory:
+            raise self.error
+        return batch.repeat(self.scale, axis=1).repeat(self.scale, axis=2)
+
+
+@pytest.fixture(scope="session")
+def repeating() -> Callable[..., Any]:
+    """Give a network that repeats pixels without Keras, for thousands of tiles a second."""
+
+    def make(channels: int = 1, scale: int = 2, **limits: Any) -> Any:
+        network = copy.copy(_new_network("rdn", channels, scale))
+        network.model = Repeat(scale, **limits)
+        return network
+
+    return make
