@@ -160,6 +160,7 @@ def visible_region(
     layer: napari.layers.Image,
     source: LayerSource,
     most_pixels: int,
+    together: str = "",
 ) -> tuple[Region, dict[str, int]]:
     """Return what the canvas shows of a layer: rows and columns, and the place in the stack.
 
@@ -173,6 +174,8 @@ def visible_region(
         Taken of it.
     most_pixels : int
         A larger view is cut to its middle.
+    together : str
+        Axes that go through the network as a whole, and so are not cut to what is seen.
 
     Raises
     ------
@@ -199,7 +202,7 @@ def visible_region(
         if axis in "YX":
             low, high = int(np.floor(corners[0, i])), int(np.ceil(corners[1, i])) + 1
             spans[axis] = max(low, 0), min(high, length)
-        else:
+        elif axis not in together:
             planes[axis] = int(np.clip(here[i], 0, length - 1))
     region = Region(*spans["Y"], *spans["X"])
     if min(region.shape) < 1 or not layer.visible:

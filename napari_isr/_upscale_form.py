@@ -39,6 +39,8 @@ class Job:
     pixels : int
         Input pixels that the network would be given, all planes together; 0 if something does
         not fit.
+    together : str
+        ``"C"`` if the channels go through the network together.
     speed : float or None
         Operations per second of that model, if it has run before.
     """
@@ -49,6 +51,7 @@ class Job:
     plan: str = ""
     config: NetworkConfig | None = None
     pixels: int = 0
+    together: str = ""
     speed: float | None = None
 
     @property
@@ -110,7 +113,8 @@ def check_job(
     height, width = stack.size
     pixels = height * width * sum(1 for _ in stack.planes())
     plan = _plan(source, description, pixels, speed)
-    return Job(model_words=model_words, plan=plan, config=config, pixels=pixels, speed=speed)
+    together = "C" if stack.joint else ""
+    return Job("", model_words, "", plan, config, pixels, together, speed)
 
 
 def _plan(

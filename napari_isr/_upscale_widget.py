@@ -232,7 +232,11 @@ class UpscaleWidget(Container[Any]):
         source = LayerSource.of(self.layer.value, self.axes.value)
         try:
             region, planes = visible_region(
-                self._viewer, self.layer.value, source, job.pixels_in(_PREVIEW_SECONDS)
+                self._viewer,
+                self.layer.value,
+                source,
+                job.pixels_in(_PREVIEW_SECONDS),
+                job.together,
             )
         except SuperResolutionError as error:
             self._complain(self.status, str(error))

@@ -14,19 +14,20 @@ from scipy.ndimage import gaussian_filter
 
 from src_models import degrade
 from src_models.backend import keras
-from src_models.intensity import as_dtype, measure_range
+from src_models.intensity import IntensityRange, as_dtype, measure_range
 
 _DEGRADATIONS = {"bicubic": degrade.bicubic, "binned": degrade.binned}
 
 
 @dataclass(frozen=True)
 class Pair:
-    """One channel of one image.
+    """One image, or one channel of it.
 
     Attributes
     ----------
     lr, hr : ndarray of float32
-        ``(H, W)`` and ``(H * scale, W * scale)``; 0 to 1 is the range measured on `lr`.
+        ``(H, W, C)`` and ``(H * scale, W * scale, C)``; 0 to 1 is the range measured on `lr` if
+        the model measures, else 0 to 255.
     bicubic_error : float
         Mean absolute error of cubic interpolation, in the same units.
     """
@@ -36,31 +37,45 @@ class Pair:
     bicubic_error: float
 
 
-def read_channels(path: Path, as_grey: bool) -> Iterator[NDArray[Any]]:
-    """Yield the channels of an image file, or its luminance, in the stored dtype."""
+def read_images(path: Path, channels: int, as_grey: bool) -> Iterator[NDArray[Any]]:
+    """Yield what a model of so many channels learns from a file, ``(H, W, channels)``.
+
+    A model of one channel learns from each colour by itself, or from the luminance; one of three
+    from colour images only.
+    """
     image = Image.open(path)
     if image.mode.startswith("I"):
-        yield np.asarray(image).astype(np.uint16)
+        if channels == 1:
+            yield np.asarray(image).astype(np.uint16)[..., None]
         return
-    array = np.asarray(image.convert("L" if as_grey or image.mode == "L" else "RGB"))
-    planes = array[..., None] if array.ndim == 2 else array
-    yield from np.moveaxis(planes, -1, 0)
+    is_grey = image.mode == "L"
+    if channels == 3:
+        if not is_grey:
+            yield np.asarray(image.convert("RGB"))
+        return
+    array = np.atleast_3d(np.asarray(image.convert("L" if as_grey or is_grey else "RGB")))
+    for c in range(array.shape[-1]):
+        yield array[..., c : c + 1]
 
 
-def make_pair(hr: NDArray[Any], scale: int, kind: str, blur: float = 0.0) -> Pair | None:
-    """Degrade one channel; None if it is constant or too small to learn from."""
+def make_pair(
+    hr: NDArray[Any], scale: int, kind: str, intensity: str, blur: float = 0.0
+) -> Pair | None:
+    """Degrade an image ``(H, W, C)``; None if it is constant or too small to learn from."""
     hr = degrade.crop_to_multiple(hr, scale)
     if blur:
-        hr = as_dtype(gaussian_filter(hr.astype(np.float64), blur), hr.dtype)
+        hr = as_dtype(gaussian_filter(hr.astype(np.float64), (blur, blur, 0)), hr.dtype)
     lr = _DEGRADATIONS[kind](hr, scale)
-    levels = measure_range([lr])
-    if levels.low == levels.high or min(lr.shape) < 40:
+    levels = IntensityRange(0.0, 255.0)
+    if intensity == "measured":
+        levels = measure_range(lr[..., c] for c in range(lr.shape[-1]))
+    if levels.low == levels.high or min(lr.shape[:2]) < 40:
         return None
     unit = [
         ((x.astype(np.float64) - levels.low) / (levels.high - levels.low)).astype(np.float32)
         for x in (lr, hr)
     ]
-    error = float(np.abs(degrade.resize_bicubic(unit[0], hr.shape) - unit[1]).mean())
+    error = float(np.abs(degrade.resize_bicubic(unit[0], hr.shape[:2]) - unit[1]).mean())
     return Pair(unit[0], unit[1], error)
 
 
@@ -104,7 +119,7 @@ class Corpus(keras.utils.PyDataset):
         pairs = self._groups[rng.choice(len(shares), p=shares / shares.sum())][1]
         pair = pairs[rng.integers(len(pairs))]
         n, scale = self._settings["fit"]["patch"], self._settings["network"]["x"]
-        y, x = (int(rng.integers(length - n + 1)) for length in pair.lr.shape)
+        y, x = (int(rng.integers(length - n + 1)) for length in pair.lr.shape[:2])
         lr = pair.lr[y : y + n, x : x + n]
         hr = pair.hr[y * scale : (y + n) * scale, x * scale : (x + n) * scale]
         gain, offset = self._gain(rng)
@@ -127,7 +142,7 @@ def load_groups(
     root: Path, settings: dict[str, Any]
 ) -> tuple[list[tuple[float, list[Pair]]], list[Pair]]:
     """Read the training folders; return groups to train on and pairs to validate with."""
-    data, scale = settings["data"], settings["network"]["x"]
+    data, scale, intensity = settings["data"], settings["network"]["x"], settings["intensity"]
     rng = np.random.default_rng(settings["seed"])
     groups: list[tuple[float, list[Pair]]] = []
     held_out: list[Pair] = []
@@ -135,19 +150,17 @@ def load_groups(
         sharp: list[Pair] = []
         blurred: list[Pair] = []
         for number, path in enumerate(sorted((root / folder).rglob("*.png"))):
-            validates = folder.startswith("microscopy") and number % data["held_out_every"] == 5
-            for hr in read_channels(path, as_grey=folder.startswith("natural")):
+            validates = folder == data["held_out_of"] and number % data["held_out_every"] == 5
+            for hr in read_images(path, settings["channels"], folder.startswith("natural")):
                 for kind in data["degradations"]:
-                    pair = make_pair(hr, scale, kind)
+                    pair = make_pair(hr, scale, kind, intensity)
                     if pair is not None:
                         (held_out if validates else sharp).append(pair)
-                if not validates:
+                if not validates and data["blurred_share"]:
                     kind = data["degradations"][int(rng.integers(len(data["degradations"])))]
-                    pair = make_pair(hr, scale, kind, float(rng.uniform(0.7, 2.5)))
+                    pair = make_pair(hr, scale, kind, intensity, float(rng.uniform(0.7, 2.5)))
                     if pair is not None:
                         blurred.append(pair)
-        groups += [
-            (share * (1 - data["blurred_share"]), sharp),
-            (share * data["blurred_share"], blurred),
-        ]
+        shares = share * (1 - data["blurred_share"]), share * data["blurred_share"]
+        groups += [(s, pairs) for s, pairs in zip(shares, (sharp, blurred), strict=True) if pairs]
     return groups, held_out

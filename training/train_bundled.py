@@ -33,9 +33,9 @@ def mean_gain(model: ImageModel, pairs: list[Pair]) -> float:
     """Return the mean gain over cubic interpolation in dB."""
     gains = []
     for pair in pairs:
-        sr = np.asarray(model.model.predict_on_batch(pair.lr[None, ..., None]))[0, ..., 0]
+        sr = np.asarray(model.model.predict_on_batch(pair.lr[None]))[0]
         span = robust_range(pair.hr)
-        base = psnr(pair.hr, resize_bicubic(pair.lr, pair.hr.shape), data_range=span)
+        base = psnr(pair.hr, resize_bicubic(pair.lr, pair.hr.shape[:2]), data_range=span)
         gains.append(psnr(pair.hr, sr, data_range=span) - base)
     return float(np.mean(gains))
 
@@ -80,10 +80,13 @@ def train(settings: dict[str, Any], data: Path, folder: Path) -> Path:
     keras.utils.set_random_seed(settings["seed"])
     groups, held_out = load_groups(data, settings)
     logger.info("pairs: %s, held out: %d", [len(pairs) for _, pairs in groups], len(held_out))
-    network = RDN(settings["network"], c_dim=1, upscaling="shuffle")
+    network = RDN(settings["network"], c_dim=settings["channels"], upscaling="shuffle")
     start_as_interpolation(network, settings["seed"])
     network.describe(
-        name=settings["name"], intensity="measured", summary=settings["summary"], overlap=12
+        name=settings["name"],
+        intensity=settings["intensity"],
+        summary=settings["summary"],
+        overlap=settings["overlap"],
     )
     fit = settings["fit"]
     rate = keras.optimizers.schedules.CosineDecay(

@@ -215,3 +215,17 @@ def test_the_event_loop_is_never_blocked_for_long(make_napari_viewer, widget_in,
     timer.stop()
     assert viewer.layers[-1].data.shape == (4096, 4096)
     assert max(np.diff(ticks)) < 0.2
+
+
+def test_the_preview_of_a_stack_is_the_plane_in_view(ready, qtbot, finish, tiny_model_file):
+    viewer, widget = ready
+    stack = np.random.default_rng(1).random((3, 2, 30, 40)).astype(np.float32)
+    viewer.add_image(stack, name="stack", axis_labels=("z", "c", "y", "x"))
+    viewer.dims.set_point((0, 1), (2, 1))
+    click(qtbot, widget.preview)
+    finish(widget)
+    preview = viewer.layers[-1]
+    assert preview.name.startswith("Preview")
+    whole = src_models.upscale(stack, tiny_model_file, axes="ZCYX")
+    np.testing.assert_allclose(preview.data[0, 0], whole[2, 1], atol=1e-5)
+    np.testing.assert_allclose(preview.translate[:2], (2, 1))
