@@ -44,12 +44,17 @@ class TileWork:
         self.stack = stack
         self.ranges: dict[int, IntensityRange] = {}
         self.scale, self.channels = description.scale, description.channels
-        self.overlap = _whole("overlap", overlap, 0, default_overlap(description))
+        # Farther out nothing can count: a larger overlap would only cost time and memory.
+        self.overlap = min(
+            _whole("overlap", overlap, 0, default_overlap(description)),
+            description.config.receptive_radius,
+        )
         batch_size = _whole("batch_size", batch_size, 1, 1)
         usual = choose_tile_size(description.config, self.overlap, batch_size)
         size = _whole("tile_size", tile_size, 1, usual)
         self.region = _check_region(region, stack.size)
         self.planes = _check_planes(planes or {}, stack)
+        self.out = self._allocate()
         tiles = list(split_region(self.region, size))
         self.tile_shape = _common_shape(tiles)
         chosen = [plane for plane in stack.planes() if self._is_chosen(plane)]
@@ -57,7 +62,6 @@ class TileWork:
         self.done = 0
         self.total = len(self.pending)
         self.batch_size = min(batch_size, self.total)
-        self.out = self._allocate()
         self._not_finite = 0
         self._warned_of_memory = False
 

@@ -9,6 +9,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import settings
+
+# Machines that run tests are busy: a slow example is no failure, and the same ones every time.
+settings.register_profile("here", deadline=None, max_examples=60, derandomize=True)
+settings.load_profile("here")
 
 ARCH = {
     "rdn": {"C": 2, "D": 2, "G": 8, "G0": 8},
@@ -76,7 +81,8 @@ def tiny_network() -> Callable[..., Any]:
 
     @lru_cache
     def make(kind: str = "rdn", channels: int = 1, scale: int = 2) -> Any:
-        network = _new_network(kind, channels, scale)
+        network = copy_of(_new_network(kind, channels, scale))
+        network.describe(name="tiny", intensity="measured")
         start_as_interpolation(network)
         noise = np.random.default_rng(2)
         for name in ("UPN3",) if kind == "rdn" else ("post_blocks_conv", "PreShuffle"):
@@ -106,7 +112,7 @@ def copy_of(network: Any) -> Any:
 
 
 class Repeat:
-    """In place of a Keras model: repeats pixels, notes the shapes it got, and can run out.
+    """In place of a Keras model: repeats pixels, notes what it got, and can fail.
 
     Parameters
     ----------
@@ -116,28 +122,38 @@ class Repeat:
         Most input pixels of a batch; more raise `error`.
     error : Exception
         What is raised.
+    gain : float
+        What the answer is multiplied by.
     """
 
     def __init__(
-        self, scale: int, memory: int | None = None, error: Exception | None = None
+        self,
+        scale: int,
+        memory: int | None = None,
+        error: Exception | None = None,
+        gain: float = 1.0,
     ) -> None:
-        self.scale, self.memory, self.error = scale, memory, error or MemoryError()
+        self.scale, self.memory, self.error, self.gain = scale, memory, error, gain
         self.shapes: list[tuple[int, ...]] = []
+        self.seen = (np.inf, -np.inf)
 
     def predict_on_batch(self, batch: Any) -> Any:
+        assert batch.dtype == np.float32
         self.shapes.append(batch.shape)
+        self.seen = (min(self.seen[0], batch.min()), max(self.seen[1], batch.max()))
         if self.memory is not None and np.prod(batch.shape[:3]) > self.memory:
-            raise self.error
-        return batch.repeat(self.scale, axis=1).repeat(self.scale, axis=2)
+            raise self.error or MemoryError
+        return batch.repeat(self.scale, axis=1).repeat(self.scale, axis=2) * np.float32(self.gain)
 
 
 @pytest.fixture(scope="session")
 def repeating() -> Callable[..., Any]:
     """Give a network that repeats pixels without Keras, for thousands of tiles a second."""
 
-    def make(channels: int = 1, scale: int = 2, **limits: Any) -> Any:
+    def make(channels: int = 1, scale: int = 2, **settings: Any) -> Any:
         network = copy.copy(_new_network("rdn", channels, scale))
-        network.model = Repeat(scale, **limits)
+        network.describe(intensity="measured")
+        network.model = Repeat(scale, **settings)
         return network
 
     return make
