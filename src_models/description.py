@@ -72,7 +72,7 @@ class ModelDescription:
 
     @property
     def in_words(self) -> str:
-        """Scale, channels, size, cost and purpose, for people."""
+        """Scale, channels, size, cost, purpose and training data, for people."""
         channels = {1: "1 channel (grey; others one by one)", 3: "3 channels (RGB)"}.get(
             self.channels, f"{self.channels} channels"
         )
@@ -80,7 +80,9 @@ class ModelDescription:
             f"x{self.scale}, {channels}, {self.config.num_parameters / 1000:,.0f} thousand "
             f"weights, {self.config.operations_per_pixel / 1e6:,.2f} million operations per pixel."
         )
-        return f"{words} {self.summary}".strip()
+        trained_on = self.training.get("trained_on")
+        trained = f"Trained on {trained_on}." if trained_on else ""
+        return " ".join(part for part in (words, self.summary, trained) if part)
 
     def to_json(self) -> str:
         """Return the description as JSON text."""
