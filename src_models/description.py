@@ -7,6 +7,7 @@ description below. It can be read without Keras, so a list of models opens in no
 from __future__ import annotations
 
 import json
+import os
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -55,7 +56,16 @@ class ModelDescription:
             raise InvalidInputError(
                 f"intensity must be 'measured' or '8-bit'. Received: {self.intensity!r}."
             )
-        if self.overlap is not None and self.overlap < 0:
+        # From files and users: the annotations are wishes.
+        words: tuple[object, ...] = (self.name, self.summary)
+        if not all(isinstance(word, str) for word in words):
+            raise InvalidInputError(f"name and summary must be text. Received: {words!r}.")
+        training: object = self.training
+        if not isinstance(training, Mapping):
+            raise InvalidInputError(f"training must be a mapping. Received: {training!r}.")
+        overlap: object = self.overlap
+        whole = isinstance(overlap, int) and not isinstance(overlap, bool) and overlap >= 0
+        if overlap is not None and not whole:
             raise InvalidInputError(
                 f"overlap must be None or a whole number from 0. Received: {self.overlap!r}."
             )
@@ -85,7 +95,13 @@ class ModelDescription:
         return " ".join(part for part in (words, self.summary, trained) if part)
 
     def to_json(self) -> str:
-        """Return the description as JSON text."""
+        """Return the description as JSON text.
+
+        Raises
+        ------
+        InvalidInputError
+            If the training record holds more than plain JSON values.
+        """
         record = {
             "format": FORMAT,
             "name": self.name,
@@ -95,7 +111,13 @@ class ModelDescription:
             "summary": self.summary,
             "training": dict(self.training),
         }
-        return json.dumps(record, indent=1)
+        try:
+            return json.dumps(record, indent=1)
+        except (TypeError, ValueError, RecursionError) as error:
+            raise InvalidInputError(
+                "The training record must hold plain numbers, words, lists and dicts. "
+                f"Received: {self.training!r} ({error})."
+            ) from error
 
     @classmethod
     def from_json(cls, text: str | bytes) -> ModelDescription:
@@ -113,7 +135,7 @@ class ModelDescription:
                     "the model was saved by a newer version of napari-isr: update napari-isr."
                 )
             return cls(**{**record, "config": config_from_dict(record["config"])})
-        except (ValueError, TypeError, KeyError, AttributeError) as error:
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
             if isinstance(error, InvalidInputError):
                 raise
             raise InvalidInputError(f"the description cannot be read ({error}).") from error
@@ -132,23 +154,37 @@ def read_description(path: str | Path) -> ModelDescription:
     ModelFileError
         If there is no such file, or it is not one of ours, or it is damaged.
     """
+    try:
+        return ModelDescription.from_json(read_member(path, MEMBER))
+    except InvalidInputError as error:
+        raise ModelFileError(f"{Path(path).name!r} cannot be used: {error}") from error
+
+
+def read_member(path: str | Path, name: str) -> bytes:
+    """Read one member of a model file.
+
+    Raises
+    ------
+    ModelFileError
+        If there is no such file, it is no archive, it is damaged, or it has no such member.
+    """
     path = Path(path)
-    if not path.is_file():
+    if not os.path.isfile(path):
         raise ModelFileError(
             f"There is no model file {str(path)!r}: check the path, or choose a named model."
         )
     try:
         with zipfile.ZipFile(path) as archive:
-            return ModelDescription.from_json(archive.read(MEMBER))
-    except (zipfile.BadZipFile, EOFError, OSError) as error:
+            if name not in archive.namelist():
+                raise ModelFileError(
+                    f"{path.name!r} is an archive without the member {name}, which napari-isr "
+                    "writes into its model files: choose a .keras file that napari-isr saved."
+                )
+            return archive.read(name)
+    except ModelFileError:
+        raise
+    except Exception as error:  # zipfile has a dozen kinds for damaged archives
         raise ModelFileError(
             f"{path.name!r} is not a napari-isr model file, or it is damaged ({error}): "
             "choose a .keras file that napari-isr saved, or copy it again."
         ) from error
-    except KeyError as error:
-        raise ModelFileError(
-            f"{path.name!r} is an archive without a napari-isr description ({MEMBER}): "
-            "choose a .keras file that napari-isr saved."
-        ) from error
-    except InvalidInputError as error:
-        raise ModelFileError(f"{path.name!r} cannot be used: {error}") from error

@@ -51,7 +51,12 @@ class ImageModel:
         # A new initialiser each: one instance gives layers of equal shape equal weights.
         uniform = keras.initializers.RandomUniform(-self._init_range, self._init_range)
         return keras.layers.Conv2D(
-            conv.filters, conv.kernel, padding="same", kernel_initializer=uniform, name=name
+            conv.filters,
+            conv.kernel,
+            padding="same",
+            data_format="channels_last",  # whatever the user's keras.json says
+            kernel_initializer=uniform,
+            name=name,
         )
 
     @property

@@ -1,4 +1,4 @@
-"""The registered Keras layers that the networks need beside Keras' own."""
+"""What the networks share: parts of Keras alone, so that plain Keras opens their files."""
 
 from __future__ import annotations
 
@@ -7,74 +7,28 @@ from typing import Any
 from src_models.backend import keras
 
 
-@keras.saving.register_keras_serializable(package="src_models")
-class PixelShuffle(keras.layers.Layer):
+def pixel_shuffle(x: Any, scale: int) -> Any:
     """Rearrange channels into a larger image (sub-pixel convolution's second half [1]_).
 
     Parameters
     ----------
+    x : tensor
+        Features of shape ``(B, H, W, C * scale**2)``.
     scale : int
         Output pixels per input pixel along each axis.
 
-    Notes
-    -----
-    Input shape ``(B, H, W, C * scale**2)``, output shape ``(B, H * scale, W * scale, C)``.
+    Returns
+    -------
+    tensor
+        Of shape ``(B, H * scale, W * scale, C)``.
 
     References
     ----------
     .. [1] Shi et al., CVPR 2016, https://arxiv.org/abs/1609.05158
     """
-
-    def __init__(self, scale: int, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.scale = scale
-
-    def call(self, x: Any) -> Any:
-        """Return `x` rearranged."""
-        if self.scale == 1:  # some backends refuse a block of one
-            return x
-        return keras.ops.depth_to_space(x, self.scale, data_format="channels_last")
-
-    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
-        """Return the shape of the output for a shape of the input."""
-        batch, height, width, channels = input_shape
-        return (
-            batch,
-            height and height * self.scale,
-            width and width * self.scale,
-            channels and channels // self.scale**2,
-        )
-
-    def get_config(self) -> dict[str, Any]:
-        """Return the constructor's arguments."""
-        return {**super().get_config(), "scale": self.scale}
-
-
-@keras.saving.register_keras_serializable(package="src_models")
-class MultiplyBeta(keras.layers.Layer):
-    """Scale a residual by a constant before it is added, as ESRGAN does.
-
-    Parameters
-    ----------
-    beta : float
-        The factor.
-    """
-
-    def __init__(self, beta: float, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.beta = beta
-
-    def call(self, x: Any) -> Any:
-        """Return `x` times beta."""
-        return x * self.beta
-
-    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
-        """Return the shape of the output, the input's own."""
-        return input_shape
-
-    def get_config(self) -> dict[str, Any]:
-        """Return the constructor's arguments."""
-        return {**super().get_config(), "beta": self.beta}
+    if scale == 1:  # some backends refuse a block of one
+        return x
+    return keras.ops.depth_to_space(x, scale, data_format="channels_last")
 
 
 def dense_convs(x: Any, conv: Any, names: list[str]) -> Any:

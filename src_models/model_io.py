@@ -12,20 +12,20 @@ import json
 import os
 import tempfile
 import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from src_models.backend import keras
 from src_models.config import RDNConfig
-from src_models.description import MEMBER, ModelDescription, read_description
+from src_models.description import MEMBER, ModelDescription, read_description, read_member
 from src_models.errors import ModelFileError
 from src_models.image_model import ImageModel
 from src_models.pretrained import find_model
 from src_models.rdn import RDN
 from src_models.rrdn import RRDN
-
-_OUR_MODULES = ("src_models.layers",)
 
 
 def save_model(model: ImageModel, path: str | Path) -> Path:
@@ -42,21 +42,41 @@ def save_model(model: ImageModel, path: str | Path) -> Path:
     -------
     Path
         The file written.
+
+    Raises
+    ------
+    ModelFileError
+        If it cannot be written; what was there before is left as it was.
+    InvalidInputError
+        If the training record holds more than plain JSON values.
     """
-    path = Path(path)
+    text = model.description.to_json()
+    path = Path(os.path.expanduser(path))
     if path.suffix != ".keras":
         path = path.with_name(path.name + ".keras")
-    path.parent.mkdir(parents=True, exist_ok=True)
     # Beside the target, so that the last step is a rename and a full disk costs nothing.
-    with tempfile.TemporaryDirectory(dir=path.parent, prefix=".saving-") as folder:
+    with _writing(path), tempfile.TemporaryDirectory(dir=path.parent, prefix=".saving-") as folder:
         temporary = Path(folder) / path.name
         # A fresh shell over the same layers: the state of a compiled model's optimizer stays out.
         network = keras.Model(model.model.inputs, model.model.outputs, name=model.model.name)
         network.save(temporary)
         with zipfile.ZipFile(temporary, "a") as archive:
-            archive.writestr(MEMBER, model.description.to_json())
+            archive.writestr(MEMBER, text)
         os.replace(temporary, path)
     return path
+
+
+@contextmanager
+def _writing(path: Path) -> Iterator[None]:
+    """Make the folder; tell what the system says against writing in a sentence."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield
+    except OSError as error:
+        raise ModelFileError(
+            f"The model cannot be saved as {str(path)!r} ({error.strerror or error}): choose "
+            "another folder or name, or make room."
+        ) from error
 
 
 def load_model(path_or_name: str | Path) -> RDN | RRDN:
@@ -131,23 +151,38 @@ def adopt(model: ImageModel, path_or_name: str | Path) -> None:
 
 
 def _load_weights(model: ImageModel, path: Path) -> None:
+    _refuse_code(path)
     with tempfile.TemporaryDirectory() as folder:
         weights = Path(folder) / "model.weights.h5"
+        weights.write_bytes(read_member(path, weights.name))
         try:
-            with zipfile.ZipFile(path) as archive:
-                _refuse_code(archive, path)
-                weights.write_bytes(archive.read("model.weights.h5"))
             model.model.load_weights(weights)
-        except (zipfile.BadZipFile, KeyError, ValueError, OSError, EOFError) as error:
+            stored = _count_weights(weights)
+        except Exception as error:  # Keras and HDF5 each have a dozen kinds for damaged files
             reason = str(error).strip().splitlines()[0] if str(error).strip() else repr(error)
             raise ModelFileError(
                 f"The weights in {path.name!r} are damaged or do not fit the network it "
                 f"describes ({reason}): copy the file again, or save the model again."
             ) from error
+    if stored != model.config.num_parameters:
+        raise ModelFileError(
+            f"{path.name!r} holds {stored} weights for a network of "
+            f"{model.config.num_parameters}: copy the file again, or save the model again."
+        )
 
 
-def _refuse_code(archive: zipfile.ZipFile, path: Path) -> None:
-    """Refuse a file that asks Keras for anything but plain layers and ours."""
+def _count_weights(path: Path) -> int:
+    """Count what is stored: Keras takes what it looks for and leaves the rest unmentioned."""
+    import h5py
+
+    sizes: list[int] = []
+    with h5py.File(path) as file:
+        file["layers"].visititems(lambda _, node: sizes.append(getattr(node, "size", 0)))
+    return sum(sizes)
+
+
+def _refuse_code(path: Path) -> None:
+    """Refuse a file that asks Keras for anything but plain layers."""
     asked: set[tuple[str, str]] = set()
 
     def collect(node: dict[str, Any]) -> dict[str, Any]:
@@ -155,10 +190,17 @@ def _refuse_code(archive: zipfile.ZipFile, path: Path) -> None:
             asked.add((str(node.get("module")), str(node["class_name"])))
         return node
 
-    json.loads(archive.read("config.json"), object_hook=collect)
+    text = read_member(path, "config.json")
+    try:
+        json.loads(text, object_hook=collect)
+    except (ValueError, RecursionError) as error:
+        raise ModelFileError(
+            f"The network's configuration in {path.name!r} is damaged ({error}): copy the file "
+            "again, or save the model again."
+        ) from error
     for module, name in sorted(asked):
         plain = module in ("None", "keras") or module.startswith("keras.")
-        if name in ("Lambda", "__lambda__") or not (plain or module in _OUR_MODULES):
+        if name in ("Lambda", "__lambda__") or not plain:
             raise ModelFileError(
                 f"{path.name!r} holds code or foreign layers ({module}.{name}), which is never "
                 "run: ask whoever made the file for one that napari-isr saved."

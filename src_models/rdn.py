@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 from src_models.backend import keras
 from src_models.config import RDNConfig, Upscaling, config_from_arch_params
 from src_models.image_model import ImageModel
-from src_models.layers import PixelShuffle, dense_convs
+from src_models.layers import dense_convs, pixel_shuffle
 
 
 class RDN(ImageModel):
@@ -103,5 +103,7 @@ class RDN(ImageModel):
         x = layers.Activation("relu", name="UPN2_Relu")(self._conv("UPN2")(x))  # (B, H, W, 32)
         x = self._conv("UPN3")(x)  # (B, H, W, c_dim * x**2)
         if config.upscaling == "shuffle":
-            return PixelShuffle(config.x, name="PixelShuffle")(x)  # (B, H*x, W*x, c_dim)
-        return layers.UpSampling2D(config.x, name="UPsample")(x)  # (B, H*x, W*x, c_dim * x**2)
+            return pixel_shuffle(x, config.x)  # (B, H*x, W*x, c_dim)
+        return layers.UpSampling2D(config.x, "channels_last", name="UPsample")(
+            x
+        )  # (B, H*x, W*x, c_dim * x**2)

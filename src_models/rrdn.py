@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 from src_models.backend import keras
 from src_models.config import RRDNConfig, config_from_arch_params
 from src_models.image_model import ImageModel
-from src_models.layers import MultiplyBeta, PixelShuffle, dense_convs
+from src_models.layers import dense_convs, pixel_shuffle
 
 
 class RRDN(ImageModel):
@@ -81,7 +81,7 @@ class RRDN(ImageModel):
             x = self._rrdb(x, t, config)
         x = keras.layers.Add(name="GRL")([self._conv("post_blocks_conv")(x), first])
         x = self._conv("PreShuffle")(x)  # (B, H, W, c_dim * x**2)
-        x = PixelShuffle(config.x, name="PixelShuffle")(x)  # (B, H*x, W*x, c_dim)
+        x = pixel_shuffle(x, config.x)  # (B, H*x, W*x, c_dim)
         return keras.Model(image, self._conv("SR")(x), name="generator")
 
     def _rrdb(self, x: Any, t: int, config: RRDNConfig) -> Any:
@@ -89,7 +89,7 @@ class RRDN(ImageModel):
         for d in range(1, config.D + 1):
             names = [f"F_{t}_{d}_{c}" for c in range(1, config.C + 1)]
             fused = self._conv(f"LFF_{t}_{d}")(dense_convs(x, self._conv, names))
-            residual = MultiplyBeta(config.beta, name=f"beta_{t}_{d}")(fused)
+            residual = keras.layers.Rescaling(config.beta, name=f"beta_{t}_{d}")(fused)
             x = keras.layers.Add(name=f"LRL_{t}_{d}")([x, residual])
-        x = MultiplyBeta(config.beta, name=f"beta_{t}")(x)
+        x = keras.layers.Rescaling(config.beta, name=f"beta_{t}")(x)
         return keras.layers.Add(name=f"RRDB_{t}_out")([block_input, x])

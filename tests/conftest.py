@@ -33,9 +33,8 @@ def rng() -> np.random.Generator:
 
 @lru_cache
 def _new_network(kind: str, channels: int, scale: int, **settings: Any) -> Any:
-    import keras
-
     from src_models import RDN, RRDN
+    from src_models.backend import keras
 
     keras.utils.set_random_seed(1)
     arch = {**ARCH[kind], "x": scale}

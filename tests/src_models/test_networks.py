@@ -6,11 +6,11 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
-import keras
 import numpy as np
 import pytest
 
 from src_models import RDN, RRDN
+from src_models.backend import keras
 from src_models.errors import InvalidInputError
 from src_models.image_model import ImageModel
 
