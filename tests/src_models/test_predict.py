@@ -7,6 +7,7 @@ import gc
 import tracemalloc
 import warnings
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -567,6 +568,14 @@ class TestProgress:
         while next(steps).done == 0:
             waits += 1
         assert waits >= 50
+
+    def test_two_threads_may_use_one_network_at_a_time(self, tiny_network: Networks) -> None:
+        images = [picture((30, 31 + i)) for i in range(4)]
+        expected = [upscale(image, tiny_network()) for image in images]
+        with ThreadPoolExecutor(4) as pool:
+            results = list(pool.map(lambda image: upscale(image, tiny_network()), images))
+        for result, wanted in zip(results, expected, strict=True):
+            np.testing.assert_allclose(result, wanted, atol=1e-6)
 
     def test_nothing_is_read_before_the_first_step(self, repeating: Networks) -> None:
         steps = upscale_steps(np.zeros((2, 2), complex), repeating())
