@@ -40,6 +40,7 @@ class TileWork:
     ) -> None:
         self.stack, self.ranges = stack, ranges
         self.scale, self.channels = description.scale, description.channels
+        self.reflect = description.border == "reflected"
         self.overlap = _whole("overlap", overlap, 0, default_overlap(description))
         self.batch_size = _whole("batch_size", batch_size, 1, 1)
         usual = choose_tile_size(description.config, self.overlap, self.batch_size)
@@ -74,7 +75,9 @@ class TileWork:
         return [self.pending.popleft() for _ in range(min(self.batch_size, len(self.pending)))]
 
     def _tile(self, region: Region) -> Tile:
-        return Tile.around(region, self.stack.size, self.tile_shape, self.overlap, self.scale)
+        return Tile.around(
+            region, self.stack.size, self.tile_shape, self.overlap, self.scale, self.reflect
+        )
 
     def read(self, batch: list[tuple[Plane, Region]]) -> NDArray[np.float32]:
         """Return a batch for the network, ``(B, H, W, C)``."""
@@ -84,8 +87,8 @@ class TileWork:
             tile = self._tile(region)
             part = tile.take(self.stack.read(plane, *tile.read))
             unit, residual = self.ranges[plane.channel].to_unit(part)
-            inner = tuple(slice(self.overlap, self.overlap + n) for n in region.shape)
-            self._residuals.append(residual[inner])
+            rows, columns = (slice(s.start // self.scale, s.stop // self.scale) for s in tile.crop)
+            self._residuals.append(residual[rows, columns])
             if unit.shape[-1] < self.channels:  # grey to a network of colours
                 unit = np.repeat(unit, self.channels, axis=-1)
             tiles.append(unit)
