@@ -8,12 +8,14 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from src_models.keras_hook import register_when_keras_comes
+
 if TYPE_CHECKING:
     from src_models.description import ModelDescription, read_description
     from src_models.errors import SuperResolutionError
     from src_models.model_io import load_model
     from src_models.predict import upscale, upscale_steps
-    from src_models.pretrained import model_names
+    from src_models.pretrained import describe_model, model_names
     from src_models.rdn import RDN
     from src_models.rrdn import RRDN
 
@@ -22,6 +24,7 @@ _HOME = {
     "RRDN": "rrdn",
     "ModelDescription": "description",
     "SuperResolutionError": "errors",
+    "describe_model": "pretrained",
     "load_model": "model_io",
     "model_names": "pretrained",
     "read_description": "description",
@@ -34,12 +37,15 @@ __all__ = [
     "RRDN",
     "ModelDescription",
     "SuperResolutionError",
+    "describe_model",
     "load_model",
     "model_names",
     "read_description",
     "upscale",
     "upscale_steps",
 ]
+
+register_when_keras_comes()
 
 
 def __getattr__(name: str) -> Any:

@@ -178,11 +178,11 @@ def _open(
 
 def _load_cached(path_or_name: str | Path) -> ImageModel:
     path = find_model(path_or_name)
-    return _load(path, path.stat().st_mtime_ns)
+    return _load(str(path_or_name), path, path.stat().st_mtime_ns)
 
 
 @lru_cache(maxsize=4)
-def _load(path: Path, _modified: int) -> ImageModel:
+def _load(path_or_name: str, _path: Path, _modified: int) -> ImageModel:
     from src_models.model_io import load_model
 
-    return load_model(path)
+    return load_model(path_or_name)

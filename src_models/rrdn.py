@@ -15,6 +15,7 @@ from typing import Any, ClassVar
 import keras
 
 from src_models.config import RRDNConfig, config_from_arch_params
+from src_models.generator import Generator
 from src_models.image_model import ImageModel
 from src_models.layers import MultiplyBeta, PixelShuffle, dense_convs
 
@@ -37,8 +38,9 @@ class RRDN(ImageModel):
     init_val : float
         Weights start uniformly distributed between minus and plus this.
     weights : str
-        Name of a model or path of a model file to take network and weights from; overrides the
-        other arguments.
+        Name of a model such as ``"gans"``, or path of a model file or of ISR's weights, to take
+        network and weights from; overrides the other arguments but `patch_size`, and `beta` for
+        ISR's weights, which do not tell it.
 
     Raises
     ------
@@ -65,14 +67,15 @@ class RRDN(ImageModel):
         if weights:
             from src_models.model_io import adopt
 
-            adopt(self, weights)
+            settings = {"beta": beta} if beta != 0.2 else {}
+            adopt(self, weights, patch_size, **settings)
             return
         config = config_from_arch_params(
             "rrdn", arch_params, c_dim=c_dim, kernel_size=kernel_size, beta=beta
         )
         super().__init__(config, init_val, patch_size)
 
-    def _build(self) -> keras.Model:
+    def _build(self) -> Generator:
         config = self.config
         assert isinstance(config, RRDNConfig)
         image = keras.Input((None, None, config.c_dim), name="LR_input")  # (B, H, W, c_dim)
@@ -83,7 +86,7 @@ class RRDN(ImageModel):
         x = keras.layers.Add(name="GRL")([self._conv("post_blocks_conv")(x), first])
         x = self._conv("PreShuffle")(x)  # (B, H, W, c_dim * x**2)
         x = PixelShuffle(config.x, name="PixelShuffle")(x)  # (B, H*x, W*x, c_dim)
-        return keras.Model(image, self._conv("SR")(x), name="generator")
+        return Generator(image, self._conv("SR")(x), name="generator")
 
     def _rrdb(self, x: Any, t: int, config: RRDNConfig) -> Any:
         block_input = x
