@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from src_models.errors import SuperResolutionError
     from src_models.model_io import load_model
     from src_models.predict import upscale, upscale_steps
-    from src_models.pretrained import model_names
+    from src_models.pretrained import describe_model, model_names
     from src_models.rdn import RDN
     from src_models.rrdn import RRDN
 
@@ -22,6 +22,7 @@ _HOME = {
     "RRDN": "rrdn",
     "ModelDescription": "description",
     "SuperResolutionError": "errors",
+    "describe_model": "pretrained",
     "load_model": "model_io",
     "model_names": "pretrained",
     "read_description": "description",
@@ -34,6 +35,7 @@ __all__ = [
     "RRDN",
     "ModelDescription",
     "SuperResolutionError",
+    "describe_model",
     "load_model",
     "model_names",
     "read_description",

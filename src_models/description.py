@@ -20,6 +20,7 @@ from src_models.errors import InvalidInputError, ModelFileError
 MEMBER = "napari-isr.json"
 FORMAT = 1
 Intensity = Literal["measured", "8-bit"]
+Border = Literal["reflected", "bare"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +39,9 @@ class ModelDescription:
     overlap : int or None
         Input pixels around a tile past which the seam stays below one grey level of 255, as
         measured for this model; None where nobody has measured.
+    border : {"reflected", "bare"}
+        What the network sees past the image's border: the image's reflection, or nothing, so
+        that each of its convolutions pads with zeros, as ISR's networks were trained and run.
     summary : str
         What the model is for, in a sentence.
     training : mapping
@@ -48,6 +52,7 @@ class ModelDescription:
     config: NetworkConfig
     intensity: Intensity = "8-bit"
     overlap: int | None = None
+    border: Border = "reflected"
     summary: str = ""
     training: Mapping[str, Any] = field(default_factory=dict)
 
@@ -55,6 +60,10 @@ class ModelDescription:
         if self.intensity not in get_args(Intensity):
             raise InvalidInputError(
                 f"intensity must be 'measured' or '8-bit'. Received: {self.intensity!r}."
+            )
+        if self.border not in get_args(Border):
+            raise InvalidInputError(
+                f"border must be 'reflected' or 'bare'. Received: {self.border!r}."
             )
         # From files and users: the annotations are wishes.
         words: tuple[object, ...] = (self.name, self.summary)
@@ -79,6 +88,11 @@ class ModelDescription:
     def channels(self) -> int:
         """Number of image channels the network takes and gives."""
         return self.config.c_dim
+
+    @property
+    def reflects(self) -> bool:
+        """Whether the image goes on past its border, as its reflection."""
+        return self.border == "reflected"
 
     @property
     def in_words(self) -> str:
@@ -108,6 +122,7 @@ class ModelDescription:
             "config": config_to_dict(self.config),
             "intensity": self.intensity,
             "overlap": self.overlap,
+            "border": self.border,
             "summary": self.summary,
             "training": dict(self.training),
         }

@@ -12,6 +12,9 @@ from numpy.typing import NDArray
 from src_models.backend import keras
 from src_models.config import Conv, NetworkConfig
 from src_models.description import ModelDescription
+from src_models.errors import InvalidInputError
+from src_models.generator import Generator
+from src_models.tile_work import default_overlap
 
 
 class ImageModel:
@@ -29,21 +32,20 @@ class ImageModel:
 
     Attributes
     ----------
-    model : keras.Model
-        Functional model, float32 ``(B, H, W, c_dim)`` in [0, 1] to
+    model : Generator
+        Functional Keras model, float32 ``(B, H, W, c_dim)`` in [0, 1] to
         ``(B, H * scale, W * scale, c_dim)``.
-    description : ModelDescription
-        Everything else; saved with the weights.
     """
 
     def __init__(self, config: NetworkConfig, init_range: float, patch_size: int | None) -> None:
-        self.description = ModelDescription(name=config.network, config=config)
-        self.patch_size = patch_size
+        self._description = ModelDescription(name=config.network, config=config)
+        self.patch_size = check_patch_size(patch_size)
+        _check_init_range(init_range)
         self._init_range = init_range
         self._convs = {conv.name: conv for conv in config.convs()}
         self.model = self._build()
 
-    def _build(self) -> keras.Model:
+    def _build(self) -> Generator:
         raise NotImplementedError
 
     def _conv(self, name: str) -> keras.layers.Conv2D:
@@ -60,9 +62,21 @@ class ImageModel:
         )
 
     @property
+    def description(self) -> ModelDescription:
+        """What there is to know of it, apart from the weights."""
+        # The model may have been replaced by another one of the same shapes.
+        if getattr(self.model, "has_isr_weights", False):
+            return replace(self._description, border="bare")
+        return self._description
+
+    @description.setter
+    def description(self, description: ModelDescription) -> None:
+        self._description = description
+
+    @property
     def config(self) -> NetworkConfig:
         """The network's settings."""
-        return self.description.config
+        return self._description.config
 
     @property
     def name(self) -> str:
@@ -103,11 +117,12 @@ class ImageModel:
             Image ``(Y, X)``, ``(Y, X, 3)`` or ``(Y, X, 4)``, or a stack of such, of any dtype
             that `upscale` takes.
         by_patch_of_size : int, optional
-            Size of the tiles in input pixels; None for the whole image at once.
+            Size of the tiles in input pixels; None or 0 for the whole image at once.
         batch_size : int
             Number of tiles run at a time; only with `by_patch_of_size`.
         padding_size : int
-            Input pixels of context read around each tile; only with `by_patch_of_size`.
+            Input pixels of context read around each tile, at least; only with
+            `by_patch_of_size`. What the network needs for invisible seams is always read.
 
         Returns
         -------
@@ -121,15 +136,18 @@ class ImageModel:
         """
         from src_models.predict import upscale
 
-        if by_patch_of_size is None:
+        if not by_patch_of_size:
             return upscale(
                 input_image_array, self, tile_size=max((1, *np.shape(input_image_array)))
             )
+        _check_whole("by_patch_of_size", by_patch_of_size, 1)
+        _check_whole("batch_size", batch_size, 1)
+        _check_whole("padding_size", padding_size, 0)
         return upscale(
             input_image_array,
             self,
             tile_size=by_patch_of_size,
-            overlap=padding_size,
+            overlap=max(padding_size, default_overlap(self.description)),
             batch_size=batch_size,
         )
 
@@ -149,3 +167,32 @@ class ImageModel:
         from src_models.model_io import save_model
 
         return save_model(self, path)
+
+
+def check_patch_size(patch_size: int | None) -> int | None:
+    """Return the patch size for training if it can be one.
+
+    Raises
+    ------
+    InvalidInputError
+        If it is neither None nor a whole number of at least 1.
+    """
+    if patch_size is not None:
+        _check_whole("patch_size", patch_size, 1)
+    return patch_size
+
+
+def _check_whole(name: str, value: object, least: int) -> None:
+    is_whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
+    if not is_whole or value < least:  # type: ignore[operator]
+        raise InvalidInputError(
+            f"{name} must be a whole number of at least {least}. Received: {name}={value!r}."
+        )
+
+
+def _check_init_range(init_range: object) -> None:
+    if not isinstance(init_range, int | float) or not 0 <= init_range < np.inf:
+        raise InvalidInputError(
+            "New weights are drawn between minus and plus a number of at least 0. "
+            f"Received: {init_range!r}."
+        )

@@ -9,6 +9,7 @@ in a file can run.
 from __future__ import annotations
 
 import json
+import logging
 import os
 import tempfile
 import zipfile
@@ -19,13 +20,18 @@ from pathlib import Path
 from typing import Any
 
 from src_models.backend import keras
-from src_models.config import RDNConfig
-from src_models.description import MEMBER, ModelDescription, read_description, read_member
+from src_models.config import RDNConfig, Upscaling
+from src_models.description import MEMBER, ModelDescription, read_member
+from src_models.download import is_published
 from src_models.errors import ModelFileError
-from src_models.image_model import ImageModel
-from src_models.pretrained import find_model
+from src_models.image_model import ImageModel, check_patch_size
+from src_models.legacy import is_legacy
+from src_models.pretrained import describe_model, find_model
+from src_models.published import PUBLISHED
 from src_models.rdn import RDN
 from src_models.rrdn import RRDN
+
+logger = logging.getLogger(__name__)
 
 
 def save_model(model: ImageModel, path: str | Path) -> Path:
@@ -79,13 +85,20 @@ def _writing(path: Path) -> Iterator[None]:
         ) from error
 
 
-def load_model(path_or_name: str | Path) -> RDN | RRDN:
+def load_model(
+    path_or_name: str | Path, *, upscaling: Upscaling | None = None, beta: float | None = None
+) -> RDN | RRDN:
     """Load a model, with nothing typed but its name or path.
 
     Parameters
     ----------
     path_or_name : str or Path
-        A named model such as ``"microscopy-x2"``, or the path of a model file.
+        A named model such as ``"microscopy-x2"`` or ``"psnr-small"``, the path of a model file, or
+        that of a weight file of ISR (Keras 2, ``.hdf5``), which tells its network by itself.
+    upscaling : {"ups", "shuffle"}, optional
+        For a weight file of an RDN: how it enlarges, where the file leaves it open (at scale 1).
+    beta : float, optional
+        For a weight file of an RRDN: its residual factor, if it is not ISR's default of 0.2.
 
     Returns
     -------
@@ -95,12 +108,20 @@ def load_model(path_or_name: str | Path) -> RDN | RRDN:
     Raises
     ------
     ModelFileError
-        If the name is unknown, or the file is missing, damaged, not ours, or holds code.
+        If the name is unknown, or the file is missing, damaged, neither ours nor ISR's, or holds
+        code.
+    DownloadError
+        If a published model is neither in the cache nor reachable.
+    InvalidInputError
+        If a keyword does not fit the file.
     """
     path = find_model(path_or_name)
-    description = read_description(path)
-    model = new_model(description)
-    _load_weights(model, path)
+    model = new_model(describe_model(path_or_name, upscaling=upscaling, beta=beta))
+    if is_legacy(path):
+        model.model.load_weights(path)
+        _tell_if_replaced(str(path_or_name), path)
+    else:
+        _load_weights(model, path)
     return model
 
 
@@ -112,12 +133,17 @@ def load_cached(model: str | Path | ImageModel) -> ImageModel:
     if isinstance(model, ImageModel):
         return model
     path = find_model(model)
-    return _load(path, path.stat().st_mtime_ns)
+    return _load(str(model), path, path.stat().st_mtime_ns)
 
 
 @lru_cache(maxsize=4)
-def _load(path: Path, _modified: int) -> ImageModel:
-    return load_model(path)
+def _load(path_or_name: str, _path: Path, _modified: int) -> ImageModel:
+    return load_model(path_or_name)
+
+
+def _tell_if_replaced(name: str, path: Path) -> None:
+    if name in PUBLISHED and not is_published(path, PUBLISHED[name]):
+        logger.warning("%s is not the file that was published as %s; used as it is.", path, name)
 
 
 def new_model(description: ModelDescription) -> RDN | RRDN:
@@ -133,21 +159,34 @@ def new_model(description: ModelDescription) -> RDN | RRDN:
     return model
 
 
-def adopt(model: ImageModel, path_or_name: str | Path) -> None:
+def adopt(
+    model: ImageModel, path_or_name: str | Path, patch_size: int | None = None, **settings: Any
+) -> None:
     """Make `model` the one that a name or file holds, if it is of the same kind.
+
+    Parameters
+    ----------
+    model : RDN or RRDN
+        Changed in place.
+    path_or_name, **settings
+        As for `load_model`; the settings count for ISR's weight files only.
+    patch_size : int, optional
+        Remembered for training.
 
     Raises
     ------
     ModelFileError
         If the file cannot be read or holds the other kind of network.
     """
-    loaded = load_model(path_or_name)
+    opens = settings if is_legacy(find_model(path_or_name)) else {}
+    loaded = load_model(path_or_name, **opens)
     if type(loaded) is not type(model):
         raise ModelFileError(
             f"weights={str(path_or_name)!r} hold a network of kind {type(loaded).__name__}: "
             f"use {type(loaded).__name__}(weights=...) or load_model(...) for it."
         )
     model.__dict__.update(loaded.__dict__)
+    model.patch_size = check_patch_size(patch_size)
 
 
 def _load_weights(model: ImageModel, path: Path) -> None:

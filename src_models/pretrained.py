@@ -4,10 +4,17 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 
-from src_models.errors import ModelFileError
+from src_models.config import Upscaling
+from src_models.description import ModelDescription, read_description
+from src_models.download import fetch, find_cached, is_published
+from src_models.errors import InvalidInputError, ModelFileError
+from src_models.legacy import describe_legacy, is_legacy
+from src_models.legacy_config import settle
+from src_models.published import PUBLISHED, Published
 
 _BUNDLED_FOLDER = Path(__file__).parent / "weights"
 
@@ -18,12 +25,18 @@ DEFAULT_MODEL = "microscopy-x2"
 
 
 def model_names() -> list[str]:
-    """Return the names that `find_model` knows, the default first."""
-    return sorted(BUNDLED, key=lambda name: (name != DEFAULT_MODEL, name))
+    """Return the names that `find_model` knows: the default first, downloadable ones last."""
+    bundled = sorted(BUNDLED, key=lambda name: (name != DEFAULT_MODEL, name))
+    return bundled + [name for name in PUBLISHED if name not in BUNDLED]
+
+
+def is_at_hand(name: str) -> bool:
+    """Tell whether a named model is here already, so that `find_model` downloads nothing."""
+    return name in BUNDLED or (name in PUBLISHED and find_cached(PUBLISHED[name]) is not None)
 
 
 def find_model(path_or_name: str | Path) -> Path:
-    """Return the file of a model.
+    """Return the file of a model, downloaded on first use if it is a published one.
 
     Parameters
     ----------
@@ -34,9 +47,14 @@ def find_model(path_or_name: str | Path) -> Path:
     ------
     ModelFileError
         If it is neither a known name nor an existing file.
+    DownloadError
+        If a published model is neither cached nor reachable.
     """
-    if str(path_or_name) in BUNDLED:
-        return BUNDLED[str(path_or_name)]
+    name = str(path_or_name)
+    if name in BUNDLED:
+        return BUNDLED[name]
+    if name in PUBLISHED:
+        return fetch(PUBLISHED[name])
     # os.path: pathlib raises on names too long, unknown users and the like.
     given: object = path_or_name
     if not isinstance(given, str | os.PathLike) or not os.path.isfile(os.path.expanduser(given)):
@@ -45,3 +63,52 @@ def find_model(path_or_name: str | Path) -> Path:
             f"Received: {str(path_or_name)!r}, which is neither."
         )
     return Path(os.path.expanduser(given))
+
+
+def describe_model(
+    path_or_name: str | Path, *, upscaling: Upscaling | None = None, beta: float | None = None
+) -> ModelDescription:
+    """Describe a model without Keras, and without downloading anything.
+
+    Parameters
+    ----------
+    path_or_name : str or Path
+        A named model, or the path of a model file or of an ISR weight file.
+    upscaling : {"ups", "shuffle"}, optional
+        For an ISR weight file of an RDN: how it enlarges, where the file leaves it open.
+    beta : float, optional
+        For an ISR weight file of an RRDN: its residual factor, if it is not ISR's default.
+
+    Returns
+    -------
+    ModelDescription
+
+    Raises
+    ------
+    ModelFileError
+        If there is no such model, or its file cannot be used.
+    InvalidInputError
+        If a keyword does not fit.
+    """
+    name = str(path_or_name)
+    if name in PUBLISHED:
+        published = PUBLISHED[name]
+        config = settle(published.description.config, upscaling, beta)
+        return replace(published.description, config=config, summary=_summary(published))
+    path = find_model(path_or_name)
+    if is_legacy(path):
+        found = describe_legacy(path, upscaling=upscaling, beta=beta)
+        known = next((m for m in PUBLISHED.values() if is_published(path, m)), None)
+        return replace(known.description, config=found.config) if known else found
+    if upscaling is not None or beta is not None:
+        raise InvalidInputError(
+            "upscaling and beta settle what an ISR weight file leaves open; a model file says all "
+            f"by itself. Received: upscaling={upscaling!r}, beta={beta!r} for {path.name!r}."
+        )
+    return read_description(path)
+
+
+def _summary(model: Published) -> str:
+    if is_at_hand(model.name):
+        return model.description.summary
+    return f"{model.description.summary} Downloaded on first use ({model.megabytes})."

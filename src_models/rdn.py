@@ -14,6 +14,7 @@ from typing import Any, ClassVar
 
 from src_models.backend import keras
 from src_models.config import RDNConfig, Upscaling, config_from_arch_params
+from src_models.generator import Generator
 from src_models.image_model import ImageModel
 from src_models.layers import dense_convs, pixel_shuffle
 
@@ -36,8 +37,8 @@ class RDN(ImageModel):
     init_extreme_val : float
         Weights start uniformly distributed between minus and plus this.
     weights : str
-        Name of a model or path of a model file to take network and weights from; overrides the
-        other arguments.
+        Name of a model such as ``"psnr-small"``, or path of a model file or of ISR's weights, to
+        take network and weights from; overrides the other arguments but `patch_size`.
 
     Raises
     ------
@@ -70,14 +71,15 @@ class RDN(ImageModel):
         if weights:
             from src_models.model_io import adopt
 
-            adopt(self, weights)
+            settings = {"upscaling": upscaling} if upscaling != "ups" else {}
+            adopt(self, weights, patch_size, **settings)
             return
         config = config_from_arch_params(
             "rdn", arch_params, c_dim=c_dim, kernel_size=kernel_size, upscaling=upscaling
         )
         super().__init__(config, init_extreme_val, patch_size)
 
-    def _build(self) -> keras.Model:
+    def _build(self) -> Generator:
         config = self.config
         assert isinstance(config, RDNConfig)
         layers = keras.layers
@@ -95,7 +97,7 @@ class RDN(ImageModel):
         x = self._conv("GFF_2")(self._conv("GFF_1")(x))  # (B, H, W, G0)
         x = layers.Add(name="FDF")([x, first])
         x = self._upscale(x, config)
-        return keras.Model(image, self._conv("SR")(x), name="generator")  # (B, H*x, W*x, c_dim)
+        return Generator(image, self._conv("SR")(x), name="generator")  # (B, H*x, W*x, c_dim)
 
     def _upscale(self, x: Any, config: RDNConfig) -> Any:
         layers = keras.layers

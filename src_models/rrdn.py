@@ -14,6 +14,7 @@ from typing import Any, ClassVar
 
 from src_models.backend import keras
 from src_models.config import RRDNConfig, config_from_arch_params
+from src_models.generator import Generator
 from src_models.image_model import ImageModel
 from src_models.layers import dense_convs, pixel_shuffle
 
@@ -36,8 +37,9 @@ class RRDN(ImageModel):
     init_val : float
         Weights start uniformly distributed between minus and plus this.
     weights : str
-        Name of a model or path of a model file to take network and weights from; overrides the
-        other arguments.
+        Name of a model such as ``"gans"``, or path of a model file or of ISR's weights, to take
+        network and weights from; overrides the other arguments but `patch_size`, and `beta` for
+        ISR's weights, which do not tell it.
 
     Raises
     ------
@@ -64,14 +66,15 @@ class RRDN(ImageModel):
         if weights:
             from src_models.model_io import adopt
 
-            adopt(self, weights)
+            settings = {"beta": beta} if beta != 0.2 else {}
+            adopt(self, weights, patch_size, **settings)
             return
         config = config_from_arch_params(
             "rrdn", arch_params, c_dim=c_dim, kernel_size=kernel_size, beta=beta
         )
         super().__init__(config, init_val, patch_size)
 
-    def _build(self) -> keras.Model:
+    def _build(self) -> Generator:
         config = self.config
         assert isinstance(config, RRDNConfig)
         image = keras.Input((None, None, config.c_dim), name="LR_input")  # (B, H, W, c_dim)
@@ -82,7 +85,7 @@ class RRDN(ImageModel):
         x = keras.layers.Add(name="GRL")([self._conv("post_blocks_conv")(x), first])
         x = self._conv("PreShuffle")(x)  # (B, H, W, c_dim * x**2)
         x = pixel_shuffle(x, config.x)  # (B, H*x, W*x, c_dim)
-        return keras.Model(image, self._conv("SR")(x), name="generator")
+        return Generator(image, self._conv("SR")(x), name="generator")
 
     def _rrdb(self, x: Any, t: int, config: RRDNConfig) -> Any:
         block_input = x

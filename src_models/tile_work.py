@@ -44,6 +44,7 @@ class TileWork:
         self.stack = stack
         self.ranges: dict[int, IntensityRange] = {}
         self.scale, self.channels = description.scale, description.channels
+        self.reflect = description.reflects
         # Farther out nothing can count: a larger overlap would only cost time and memory.
         self.overlap = min(
             _whole("overlap", overlap, 0, default_overlap(description)),
@@ -89,7 +90,9 @@ class TileWork:
         return [self.pending.popleft() for _ in range(min(self.batch_size, len(self.pending)))]
 
     def _tile(self, region: Region) -> Tile:
-        return Tile.around(region, self.stack.size, self.tile_shape, self.overlap, self.scale)
+        return Tile.around(
+            region, self.stack.size, self.tile_shape, self.overlap, self.scale, self.reflect
+        )
 
     def read(self, batch: list[tuple[Plane, Region]]) -> NDArray[np.float32]:
         """Return a batch for the network, ``(B, H, W, C)``."""

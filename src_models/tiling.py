@@ -2,7 +2,8 @@
 
 A tile is the region of the input whose result is kept. Around it `overlap` pixels are read for
 context and cropped away again, so every pair of tile size and overlap covers each pixel once.
-Past the image's border the context is its reflection.
+Past the image's border the context is its reflection; or there is none, and tiles at the border
+read more of the inside instead, so that all still have one shape.
 """
 
 from __future__ import annotations
@@ -84,6 +85,7 @@ class Tile:
         shape: tuple[int, int],
         overlap: int,
         scale: int,
+        reflect: bool = True,
     ) -> Tile:
         """Plan the tile of a region.
 
@@ -100,10 +102,13 @@ class Tile:
             Pixels of context on every side.
         scale : int
             The network's.
+        reflect : bool
+            Whether the image goes on past its border, as its reflection.
         """
+        plan = _plan_axis if reflect else _plan_axis_inside
         spans = ((region.y0, region.y1), (region.x0, region.x1))
         axes = [
-            _plan_axis(start, stop, length, width, overlap, scale)
+            plan(start, stop, length, width, overlap, scale)
             for (start, stop), length, width in zip(spans, image_size, shape, strict=True)
         ]
         read, pad, crop, write = zip(*axes, strict=True)
@@ -122,3 +127,12 @@ def _plan_axis(
     pad = (read.start - first, last - read.stop)
     crop = slice(overlap * scale, (overlap + stop - start) * scale)
     return read, pad, crop, slice(start * scale, stop * scale)
+
+
+def _plan_axis_inside(
+    start: int, stop: int, length: int, width: int, overlap: int, scale: int
+) -> tuple[slice, tuple[int, int], slice, slice]:
+    size = min(width + 2 * overlap, length)
+    first = min(max(start - overlap, 0), length - size)
+    crop = slice((start - first) * scale, (stop - first) * scale)
+    return slice(first, first + size), (0, 0), crop, slice(start * scale, stop * scale)
