@@ -8,8 +8,6 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from src_models.keras_hook import register_when_keras_comes
-
 if TYPE_CHECKING:
     from src_models.description import ModelDescription, read_description
     from src_models.errors import SuperResolutionError
@@ -44,8 +42,6 @@ __all__ = [
     "upscale",
     "upscale_steps",
 ]
-
-register_when_keras_comes()
 
 
 def __getattr__(name: str) -> Any:

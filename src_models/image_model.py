@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from src_models.config import Conv, NetworkConfig
 from src_models.description import ModelDescription
 from src_models.errors import InvalidInputError
-from src_models.generator import Generator
+from src_models.isr_weights import let_read_isr_weights
 from src_models.tile_work import default_overlap
 
 
@@ -32,8 +32,8 @@ class ImageModel:
 
     Attributes
     ----------
-    model : Generator
-        Functional Keras model, float32 ``(B, H, W, c_dim)`` in [0, 1] to
+    model : keras.Model
+        Functional model, float32 ``(B, H, W, c_dim)`` in [0, 1] to
         ``(B, H * scale, W * scale, c_dim)``.
     description : ModelDescription
         Everything else; saved with the weights.
@@ -45,9 +45,9 @@ class ImageModel:
         _check_init_range(init_range)
         self._init_range = init_range
         self._convs = {conv.name: conv for conv in config.convs()}
-        self.model = self._build()
+        self.model = let_read_isr_weights(self._build())
 
-    def _build(self) -> Generator:
+    def _build(self) -> keras.Model:
         raise NotImplementedError
 
     def _conv(self, name: str) -> keras.layers.Conv2D:

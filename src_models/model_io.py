@@ -29,7 +29,7 @@ from src_models.rrdn import RRDN
 
 logger = logging.getLogger(__name__)
 
-_OUR_MODULES = ("src_models.generator", "src_models.layers")
+_OUR_MODULES = ("src_models.layers",)
 
 
 def save_model(model: ImageModel, path: str | Path) -> Path:
