@@ -11,7 +11,6 @@ References
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, ClassVar
@@ -19,20 +18,24 @@ from typing import Any, ClassVar
 import keras
 
 from src_models.config import check_whole
+from src_models.download import keras_folder
 from src_models.errors import DownloadError, InvalidInputError, ModelFileError
-from src_models.layers import VGGInput
 from src_models.legacy import read_tensors
 
 logger = logging.getLogger(__name__)
 
 IMAGENET = "imagenet"
 _FILENAME = "vgg19_weights_tf_dim_ordering_tf_kernels_notop.h5"
+_URL = f"https://storage.googleapis.com/tensorflow/keras-applications/vgg19/{_FILENAME}"
+_MD5 = "253f8cb515780f3b799900260a226db6"
 _NUM_LAYERS = 22
+# Mean colour of ImageNet's photos, of 255.
+_MEAN_BGR = (103.939, 116.779, 123.68)
 # Layers that halve height and width.
 _POOLS = (3, 6, 11, 16, 21)
 
 
-class Cut_VGG19:  # noqa: N801 - ISR's name
+class Cut_VGG19:
     """VGG19 [1]_ up to the layers whose outputs are wanted, with ISR's arguments.
 
     Parameters
@@ -88,8 +91,7 @@ class Cut_VGG19:  # noqa: N801 - ISR's name
         self.input_shape = (patch_size, patch_size, c_dim)
         self.weights = None if weights is None else str(weights)
         image = keras.Input(self.input_shape, name="HR")
-        x = VGGInput(name="VGG_input")(image)  # (B, patch_size, patch_size, 3)
-        self.model = keras.Model(image, self._features()(x), name="feature_extractor")
+        self.model = self._build(image)
         self.model.trainable = False
         logger.info("VGG19 features of layers %s: %s.", layers_to_extract, self.in_words)
 
@@ -102,14 +104,26 @@ class Cut_VGG19:  # noqa: N801 - ISR's name
             return "Keras' weights, learnt on ImageNet"
         return f"weights from {self.weights}"
 
-    def _features(self) -> keras.Model:
-        vgg = keras.applications.VGG19(include_top=False, weights=None)
-        outputs = [vgg.layers[i].output for i in self.layers_to_extract]
-        features = keras.Model(vgg.inputs, outputs, name="vgg19")
+    def _build(self, image: Any) -> keras.Model:
+        prepared = _as_vgg_knows(image)  # (B, patch_size, patch_size, 3)
+        vgg = keras.applications.VGG19(include_top=False, weights=None, input_tensor=prepared)
+        # VGG19's own layers come last, and 0 stands for what they are given.
+        own = [prepared, *(layer.output for layer in vgg.layers[1 - _NUM_LAYERS :])]
+        features = [own[i] for i in self.layers_to_extract]
+        model = keras.Model(image, features, name="feature_extractor")
         if self.weights is not None:
             path = _download() if self.weights == IMAGENET else Path(self.weights).expanduser()
-            _set_weights(features, path)
-        return features
+            _set_weights(model, path)
+        return model
+
+
+def _as_vgg_knows(image: Any) -> Any:
+    """Turn RGB or grey in [0, 1] into what VGG19 was trained on: BGR around ImageNet's mean."""
+    if image.shape[-1] == 1:
+        bgr = keras.layers.Concatenate(name="BGR")([image] * 3)  # (B, patch, patch, 3)
+    else:
+        bgr = keras.ops.flip(image, axis=-1)
+    return keras.layers.Rescaling(255.0, [-m for m in _MEAN_BGR], name="around_mean")(bgr)
 
 
 def _check_layers(layers: Sequence[int], patch_size: int) -> list[int]:
@@ -135,30 +149,20 @@ def _check_layers(layers: Sequence[int], patch_size: int) -> list[int]:
 
 def _download() -> Path:
     """Return Keras' own file of weights, from its cache if it is there."""
-    from keras.src.applications import vgg19 as source
-
     try:
-        return Path(
-            keras.utils.get_file(
-                _FILENAME,
-                source.WEIGHTS_PATH_NO_TOP,
-                cache_subdir="models",
-                file_hash="253f8cb515780f3b799900260a226db6",
-            )
-        )
+        return Path(keras.utils.get_file(_FILENAME, _URL, cache_subdir="models", file_hash=_MD5))
     except Exception as error:  # Keras raises plain exceptions when a download fails
-        folder = Path(keras.config.keras_home(), "models")
         raise DownloadError(
             f"The file {_FILENAME} (80 MB), VGG19's weights from ImageNet, could not be downloaded "
-            f"from {source.WEIGHTS_PATH_NO_TOP} ({error}). Download it by other means and put it "
-            f"into the folder {str(folder)!r}, pass its path as weights=..., or pass weights=None "
-            "for random features."
+            f"from {_URL} ({error}). Download it by other means and put it into the folder "
+            f"{str(keras_folder() / 'models')!r}, pass its path as weights=..., or pass "
+            "weights=None for random features."
         ) from error
 
 
-def _set_weights(features: keras.Model, path: Path) -> None:
+def _set_weights(model: keras.Model, path: Path) -> None:
     tensors = read_tensors(path)
-    for layer in features.layers:
+    for layer in model.layers:
         if not layer.weights:
             continue
         own = [t for name, t in tensors.items() if name.split("/")[0] == layer.name]
