@@ -10,14 +10,18 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from src_models.description import ModelDescription, read_description
+    from src_models.discriminator import Discriminator
     from src_models.errors import SuperResolutionError
     from src_models.model_io import load_model
     from src_models.predict import upscale, upscale_steps
     from src_models.pretrained import describe_model, model_names
     from src_models.rdn import RDN
     from src_models.rrdn import RRDN
+    from src_models.vgg19 import Cut_VGG19
 
 _HOME = {
+    "Cut_VGG19": "vgg19",
+    "Discriminator": "discriminator",
     "RDN": "rdn",
     "RRDN": "rrdn",
     "ModelDescription": "description",
@@ -33,6 +37,8 @@ _HOME = {
 __all__ = [
     "RDN",
     "RRDN",
+    "Cut_VGG19",
+    "Discriminator",
     "ModelDescription",
     "SuperResolutionError",
     "describe_model",

@@ -25,6 +25,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
+from operator import index
 from typing import Any, ClassVar, Literal, NamedTuple
 
 from src_models.errors import InvalidInputError
@@ -263,3 +264,31 @@ def config_from_dict(record: Mapping[str, Any]) -> NetworkConfig:
         raise InvalidInputError(
             f"the fields do not fit a network of kind {network!r}. Received: {fields!r} ({error})."
         ) from error
+
+
+def check_whole(name: str, value: object, least: int = 1) -> int:
+    """Return a whole number from a user if it is one.
+
+    Parameters
+    ----------
+    name : str
+        What it is called, for the message.
+    value : int
+        Python's or numpy's.
+    least : int
+        The smallest allowed.
+
+    Raises
+    ------
+    InvalidInputError
+        If it is anything else.
+    """
+    try:
+        number = -1 if isinstance(value, bool) else index(value)  # type: ignore[arg-type]
+    except TypeError:
+        number = -1
+    if number < max(least, 0):
+        raise InvalidInputError(
+            f"{name} must be a whole number of at least {least}. Received: {name}={value!r}."
+        )
+    return number

@@ -31,6 +31,11 @@ def cache_folder() -> Path:
     return Path(pooch.os_cache("napari-isr"))
 
 
+def keras_folder() -> Path:
+    """Return the folder in which Keras keeps what it downloads."""
+    return Path(os.environ.get("KERAS_HOME") or os.path.expanduser("~/.keras"))
+
+
 def find_cached(model: Published) -> Path | None:
     """Return the file of a model if it need not be downloaded.
 
@@ -41,8 +46,7 @@ def find_cached(model: Published) -> Path | None:
         path = cache_folder() / name
         if path.is_file():
             return path
-    keras_home = os.environ.get("KERAS_HOME") or os.path.expanduser("~/.keras")
-    path = Path(keras_home) / "datasets" / model.filename
+    path = keras_folder() / "datasets" / model.filename
     return path if path.is_file() and is_published(path, model) else None
 
 

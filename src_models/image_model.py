@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from src_models.backend import keras
-from src_models.config import Conv, NetworkConfig
+from src_models.config import Conv, NetworkConfig, check_whole
 from src_models.description import ModelDescription
 from src_models.errors import InvalidInputError
-from src_models.generator import Generator
+from src_models.isr_weights import let_read_isr_weights
 from src_models.tile_work import default_overlap
 
 
@@ -32,8 +32,8 @@ class ImageModel:
 
     Attributes
     ----------
-    model : Generator
-        Functional Keras model, float32 ``(B, H, W, c_dim)`` in [0, 1] to
+    model : keras.Model
+        Functional model, float32 ``(B, H, W, c_dim)`` in [0, 1] to
         ``(B, H * scale, W * scale, c_dim)``.
     """
 
@@ -43,9 +43,9 @@ class ImageModel:
         _check_init_range(init_range)
         self._init_range = init_range
         self._convs = {conv.name: conv for conv in config.convs()}
-        self.model = self._build()
+        self.model = let_read_isr_weights(self._build())
 
-    def _build(self) -> Generator:
+    def _build(self) -> keras.Model:
         raise NotImplementedError
 
     def _conv(self, name: str) -> keras.layers.Conv2D:
@@ -140,9 +140,9 @@ class ImageModel:
             return upscale(
                 input_image_array, self, tile_size=max((1, *np.shape(input_image_array)))
             )
-        _check_whole("by_patch_of_size", by_patch_of_size, 1)
-        _check_whole("batch_size", batch_size, 1)
-        _check_whole("padding_size", padding_size, 0)
+        check_whole("by_patch_of_size", by_patch_of_size)
+        check_whole("batch_size", batch_size)
+        check_whole("padding_size", padding_size, 0)
         return upscale(
             input_image_array,
             self,
@@ -177,17 +177,7 @@ def check_patch_size(patch_size: int | None) -> int | None:
     InvalidInputError
         If it is neither None nor a whole number of at least 1.
     """
-    if patch_size is not None:
-        _check_whole("patch_size", patch_size, 1)
-    return patch_size
-
-
-def _check_whole(name: str, value: object, least: int) -> None:
-    is_whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
-    if not is_whole or value < least:  # type: ignore[operator]
-        raise InvalidInputError(
-            f"{name} must be a whole number of at least {least}. Received: {name}={value!r}."
-        )
+    return None if patch_size is None else check_whole("patch_size", patch_size)
 
 
 def _check_init_range(init_range: object) -> None:

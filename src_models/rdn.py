@@ -14,7 +14,6 @@ from typing import Any, ClassVar
 
 from src_models.backend import keras
 from src_models.config import RDNConfig, Upscaling, config_from_arch_params
-from src_models.generator import Generator
 from src_models.image_model import ImageModel
 from src_models.layers import dense_convs, pixel_shuffle
 
@@ -79,7 +78,7 @@ class RDN(ImageModel):
         )
         super().__init__(config, init_extreme_val, patch_size)
 
-    def _build(self) -> Generator:
+    def _build(self) -> keras.Model:
         config = self.config
         assert isinstance(config, RDNConfig)
         layers = keras.layers
@@ -97,7 +96,7 @@ class RDN(ImageModel):
         x = self._conv("GFF_2")(self._conv("GFF_1")(x))  # (B, H, W, G0)
         x = layers.Add(name="FDF")([x, first])
         x = self._upscale(x, config)
-        return Generator(image, self._conv("SR")(x), name="generator")  # (B, H*x, W*x, c_dim)
+        return keras.Model(image, self._conv("SR")(x), name="generator")  # (B, H*x, W*x, c_dim)
 
     def _upscale(self, x: Any, config: RDNConfig) -> Any:
         layers = keras.layers

@@ -14,7 +14,6 @@ from typing import Any, ClassVar
 
 from src_models.backend import keras
 from src_models.config import RRDNConfig, config_from_arch_params
-from src_models.generator import Generator
 from src_models.image_model import ImageModel
 from src_models.layers import dense_convs, pixel_shuffle
 
@@ -74,7 +73,7 @@ class RRDN(ImageModel):
         )
         super().__init__(config, init_val, patch_size)
 
-    def _build(self) -> Generator:
+    def _build(self) -> keras.Model:
         config = self.config
         assert isinstance(config, RRDNConfig)
         image = keras.Input((None, None, config.c_dim), name="LR_input")  # (B, H, W, c_dim)
@@ -85,7 +84,7 @@ class RRDN(ImageModel):
         x = keras.layers.Add(name="GRL")([self._conv("post_blocks_conv")(x), first])
         x = self._conv("PreShuffle")(x)  # (B, H, W, c_dim * x**2)
         x = pixel_shuffle(x, config.x)  # (B, H*x, W*x, c_dim)
-        return Generator(image, self._conv("SR")(x), name="generator")
+        return keras.Model(image, self._conv("SR")(x), name="generator")
 
     def _rrdb(self, x: Any, t: int, config: RRDNConfig) -> Any:
         block_input = x
