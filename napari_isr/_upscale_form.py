@@ -11,10 +11,10 @@ import numpy as np
 from napari_isr._layers import LayerSource
 from src_models.axes import ImageStack
 from src_models.config import NetworkConfig
-from src_models.description import ModelDescription, read_description
+from src_models.description import ModelDescription
 from src_models.errors import SuperResolutionError
 from src_models.intensity import check_dtype
-from src_models.pretrained import find_model, model_names
+from src_models.pretrained import describe_model, model_names
 from src_models.timing import estimate_seconds, in_words, processors_in_words, useful_operations
 
 if TYPE_CHECKING:
@@ -72,8 +72,8 @@ class Job:
 
 
 def named_descriptions() -> dict[str, ModelDescription]:
-    """Return the named models with their descriptions."""
-    return {name: read_description(find_model(name)) for name in model_names()}
+    """Return the named models with their descriptions, nothing downloaded."""
+    return {name: describe_model(name) for name in model_names()}
 
 
 def check_job(

@@ -29,9 +29,8 @@ from napari_isr._workers import (
     show_our_warning,
     upscaling,
 )
-from src_models.description import read_description
 from src_models.errors import SuperResolutionError
-from src_models.pretrained import DEFAULT_MODEL
+from src_models.pretrained import DEFAULT_MODEL, describe_model
 from src_models.timing import in_words
 
 if TYPE_CHECKING:
@@ -174,7 +173,7 @@ class UpscaleWidget(Container[Any]):
         if not path or str(path) == ".":
             return
         try:
-            description = read_description(path)
+            description = describe_model(path)
         except SuperResolutionError as error:
             self._refresh()
             self._complain(self.model_note, str(error))

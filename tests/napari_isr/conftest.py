@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import runpy
+from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
@@ -19,6 +21,15 @@ def tiny_model_file(tmp_path):
     model = RDN({"C": 1, "D": 1, "G": 4, "G0": 4, "x": 2}, c_dim=1, upscaling="shuffle")
     model.describe(name="tiny", intensity="measured", overlap=4)
     return model.save(tmp_path / "tiny.keras")
+
+
+@pytest.fixture
+def legacy_file(tmp_path):
+    """A weight file of a small RDN, in the layout in which ISR saved them."""
+    script = Path(__file__).parents[1] / "data-making" / "legacy_weights.py"
+    maker = runpy.run_path(str(script))
+    layers = maker["SMALL"]["rdn-x2"]
+    return maker["write"](tmp_path / "isr.hdf5", layers, maker["random_tensors"](layers))
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 
 import dask.array
 import numpy as np
@@ -8,6 +9,7 @@ import pytest
 from qtpy.QtCore import Qt, QThreadPool, QTimer
 
 import src_models
+from src_models import pretrained
 from src_models.backend import keras
 
 
@@ -93,7 +95,7 @@ def test_files_that_are_no_models_are_explained_at_the_field(ready, tmp_path, ti
     for path, reason in [
         (text, "not a napari-isr model"),
         (cut, "damaged"),
-        (tmp_path / "no", "no model file"),
+        (tmp_path / "no", "which is neither"),
     ]:
         widget.open_model_file(path)
         assert reason in widget.model_note.text
@@ -229,3 +231,32 @@ def test_the_preview_of_a_stack_is_the_plane_in_view(ready, qtbot, finish, tiny_
     whole = src_models.upscale(stack, tiny_model_file, axes="ZCYX")
     np.testing.assert_allclose(preview.data[0, 0], whole[2, 1], atol=1e-5)
     np.testing.assert_allclose(preview.translate[:2], (2, 1))
+
+
+def test_a_model_that_cannot_be_downloaded_says_where_to_put_it(
+    ready, qtbot, finish, monkeypatch, tmp_path
+):
+    viewer, widget = ready
+    monkeypatch.setenv("NAPARI_ISR_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
+    nowhere = replace(pretrained.PUBLISHED["gans"], urls=("http://127.0.0.1:9/gans.hdf5",))
+    monkeypatch.setattr(pretrained, "PUBLISHED", {**pretrained.PUBLISHED, "gans": nowhere})
+    widget.model.value = "gans"
+    assert "x4" in widget.model_note.text
+    assert widget.run.enabled
+    click(qtbot, widget.run)
+    finish(widget)
+    assert "could not be downloaded" in widget.status.text
+    assert str(tmp_path / "cache") in widget.status.text
+    assert widget.run.enabled
+    assert len(viewer.layers) == 1
+
+
+def test_an_isr_weight_file_opens_as_a_model(ready, qtbot, finish, legacy_file):
+    viewer, widget = ready
+    viewer.add_image(np.zeros((12, 14, 3), np.uint8), name="photo", rgb=True)
+    widget.open_model_file(legacy_file)
+    assert "3 channels (RGB)" in widget.model_note.text
+    click(qtbot, widget.run)
+    finish(widget)
+    assert viewer.layers[-1].data.shape == (24, 28, 3)
