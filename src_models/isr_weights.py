@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from src_models.legacy import is_legacy, read_shapes, read_tensors
 from src_models.legacy_config import account_for
 
 
-def let_read_isr_weights(model: keras.Model) -> keras.Model:
+def let_read_isr_weights(model: keras.Model, tell: Callable[[], None]) -> None:
     """Let a network's own ``load_weights`` take ISR's files by name, or refuse them in a sentence.
 
     Keras takes the tensors of such a file in their order, and changes the first layers before it
@@ -23,11 +24,8 @@ def let_read_isr_weights(model: keras.Model) -> keras.Model:
     ----------
     model : keras.Model
         Functional, with ISR's layer names.
-
-    Returns
-    -------
-    keras.Model
-        The same.
+    tell : callable
+        Called after weights of ISR were taken.
     """
     by_keras = model.load_weights
 
@@ -36,9 +34,9 @@ def let_read_isr_weights(model: keras.Model) -> keras.Model:
             by_keras(filepath, skip_mismatch=skip_mismatch, **kwargs)
         else:
             set_isr_weights(model, filepath)
+            tell()
 
     model.load_weights = load_weights
-    return model
 
 
 def set_isr_weights(model: keras.Model, path: str | Path) -> None:

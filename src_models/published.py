@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from src_models.config import NetworkConfig, RDNConfig, RRDNConfig
 from src_models.description import ModelDescription
+from src_models.legacy_config import isr_conventions
 
 _BUCKET = "https://public-asai-dl-models.s3.eu-central-1.amazonaws.com/ISR/"
 _GITHUB = (
@@ -63,8 +64,7 @@ def _isr(
         description=ModelDescription(
             name=name,
             config=config,
-            intensity="8-bit",
-            overlap=overlap,
+            **{**isr_conventions(config), "overlap": overlap},
             summary=summary,
             training={
                 "by": "ISR, https://github.com/idealo/image-super-resolution",
