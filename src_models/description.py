@@ -38,9 +38,10 @@ class ModelDescription:
     overlap : int or None
         Input pixels around a tile past which the seam stays below one grey level of 255, as
         measured for this model; None where nobody has measured.
-    border : {"reflected", "bare"}
+    border : {"reflected", "bare"} or None
         What the network sees past the image's border: the image's reflection, or nothing, so
-        that each of its convolutions pads with zeros (ISR's convention).
+        that each of its convolutions pads with zeros as in training. None goes by the intensity:
+        nothing for "8-bit", ISR's convention again, and the reflection for "measured".
     summary : str
         What the model is for, in a sentence.
     training : mapping
@@ -51,7 +52,7 @@ class ModelDescription:
     config: NetworkConfig
     intensity: Intensity = "8-bit"
     overlap: int | None = None
-    border: Border = "reflected"
+    border: Border | None = None
     summary: str = ""
     training: Mapping[str, Any] = field(default_factory=dict)
 
@@ -60,9 +61,9 @@ class ModelDescription:
             raise InvalidInputError(
                 f"intensity must be 'measured' or '8-bit'. Received: {self.intensity!r}."
             )
-        if self.border not in get_args(Border):
+        if self.border not in (None, *get_args(Border)):
             raise InvalidInputError(
-                f"border must be 'reflected' or 'bare'. Received: {self.border!r}."
+                f"border must be 'reflected', 'bare' or None. Received: {self.border!r}."
             )
         if self.overlap is not None and self.overlap < 0:
             raise InvalidInputError(
@@ -78,6 +79,13 @@ class ModelDescription:
     def channels(self) -> int:
         """Number of image channels the network takes and gives."""
         return self.config.c_dim
+
+    @property
+    def reflects(self) -> bool:
+        """Whether the image goes on past its border, as its reflection."""
+        if self.border is None:
+            return self.intensity == "measured"
+        return self.border == "reflected"
 
     @property
     def in_words(self) -> str:

@@ -14,7 +14,6 @@ from src_models.config import Conv, NetworkConfig, check_whole
 from src_models.description import ModelDescription
 from src_models.errors import InvalidInputError
 from src_models.isr_weights import let_read_isr_weights
-from src_models.legacy_config import isr_conventions
 from src_models.tile_work import default_overlap
 
 
@@ -46,12 +45,7 @@ class ImageModel:
         _check_init_range(init_range)
         self._init_range = init_range
         self._convs = {conv.name: conv for conv in config.convs()}
-        self.own(self._build())
-
-    def own(self, model: keras.Model) -> None:
-        """Take a Keras model for this network's."""
-        self.model = model
-        let_read_isr_weights(model, lambda: self.describe(**isr_conventions(self.config)))
+        self.model = let_read_isr_weights(self._build())
 
     def _build(self) -> keras.Model:
         raise NotImplementedError

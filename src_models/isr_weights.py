@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,7 @@ from src_models.legacy import is_legacy, read_shapes, read_tensors
 from src_models.legacy_config import account_for
 
 
-def let_read_isr_weights(model: keras.Model, tell: Callable[[], None]) -> None:
+def let_read_isr_weights(model: keras.Model) -> keras.Model:
     """Let a network's own ``load_weights`` take ISR's files by name, or refuse them in a sentence.
 
     Keras takes the tensors of such a file in their order, and changes the first layers before it
@@ -24,8 +23,11 @@ def let_read_isr_weights(model: keras.Model, tell: Callable[[], None]) -> None:
     ----------
     model : keras.Model
         Functional, with ISR's layer names.
-    tell : callable
-        Called after weights of ISR were taken.
+
+    Returns
+    -------
+    keras.Model
+        The same.
     """
     by_keras = model.load_weights
 
@@ -34,9 +36,9 @@ def let_read_isr_weights(model: keras.Model, tell: Callable[[], None]) -> None:
             by_keras(filepath, skip_mismatch=skip_mismatch, **kwargs)
         else:
             set_isr_weights(model, filepath)
-            tell()
 
     model.load_weights = load_weights
+    return model
 
 
 def set_isr_weights(model: keras.Model, path: str | Path) -> None:

@@ -18,16 +18,11 @@ from numpy.typing import NDArray
 from src_models.config import Upscaling
 from src_models.description import ModelDescription
 from src_models.errors import ModelFileError
-from src_models.legacy_config import (
-    Shape,
-    account_for,
-    infer_config,
-    isr_conventions,
-    settle,
-    shapes_of,
-)
+from src_models.legacy_config import Shape, account_for, infer_config, settle, shapes_of
 
 _HDF5 = b"\x89HDF\r\n\x1a\n"
+# The most that one of ISR's own networks was found to need, see benchmarks/measure_overlap.py.
+_OVERLAP = 24
 
 
 def is_legacy(path: str | Path) -> bool:
@@ -157,7 +152,8 @@ def describe_legacy(
     return ModelDescription(
         name=path.stem,
         config=config,
-        **isr_conventions(config),
+        intensity="8-bit",
+        overlap=min(config.receptive_radius, _OVERLAP),
         summary="Weights that ISR saved.",
         training={"weights": path.name},
     )

@@ -22,8 +22,6 @@ _RDN_LAYERS = ("F_m1", "F_0", "GFF_1", "GFF_2", "UPN1", "UPN2", "UPN3")
 _RRDN_LAYERS = ("Pre_blocks_conv", "post_blocks_conv", "PreShuffle")
 _MOST_LISTED = 12
 _AGAIN = "copy or download it again"
-# The most that one of ISR's own networks was found to need, see benchmarks/measure_overlap.py.
-_OVERLAP = 24
 
 
 def infer_config(shapes: Mapping[str, Shape], filename: str) -> NetworkConfig:
@@ -87,15 +85,6 @@ def settle(
                 f"Received: {name}={value!r}. Leave it out."
             )
     return replace(config, **changes)
-
-
-def isr_conventions(config: NetworkConfig) -> dict[str, Any]:
-    """Return the fields of a description that all networks of ISR share.
-
-    Their 0 and 1 stand for 0 and 255, and they see nothing past the image's border.
-    """
-    overlap = min(config.receptive_radius, _OVERLAP)
-    return {"intensity": "8-bit", "border": "bare", "overlap": overlap}
 
 
 def shapes_of(config: NetworkConfig) -> dict[str, Shape]:

@@ -21,7 +21,6 @@ from src_models.description import MEMBER, ModelDescription
 from src_models.download import is_published
 from src_models.errors import ModelFileError
 from src_models.image_model import ImageModel, check_patch_size
-from src_models.isr_weights import set_isr_weights
 from src_models.legacy import is_legacy
 from src_models.pretrained import describe_model, find_model
 from src_models.published import PUBLISHED
@@ -95,7 +94,7 @@ def load_model(
     path = find_model(path_or_name)
     model = new_model(describe_model(path_or_name, upscaling=upscaling, beta=beta))
     if is_legacy(path):
-        set_isr_weights(model.model, path)
+        model.model.load_weights(path)
         _tell_if_replaced(str(path_or_name), path)
     else:
         _load_weights(model, path)
@@ -147,7 +146,6 @@ def adopt(
             f"use {type(loaded).__name__}(weights=...) or load_model(...) for it."
         )
     model.__dict__.update(loaded.__dict__)
-    model.own(loaded.model)
     model.patch_size = check_patch_size(patch_size)
 
 

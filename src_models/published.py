@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 from src_models.config import NetworkConfig, RDNConfig, RRDNConfig
 from src_models.description import ModelDescription
-from src_models.legacy_config import isr_conventions
 
 _BUCKET = "https://public-asai-dl-models.s3.eu-central-1.amazonaws.com/ISR/"
 _GITHUB = (
@@ -64,7 +63,8 @@ def _isr(
         description=ModelDescription(
             name=name,
             config=config,
-            **{**isr_conventions(config), "overlap": overlap},
+            intensity="8-bit",
+            overlap=overlap,
             summary=summary,
             training={
                 "by": "ISR, https://github.com/idealo/image-super-resolution",

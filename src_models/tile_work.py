@@ -40,7 +40,7 @@ class TileWork:
     ) -> None:
         self.stack, self.ranges = stack, ranges
         self.scale, self.channels = description.scale, description.channels
-        self.reflect = description.border == "reflected"
+        self.reflect = description.reflects
         self.overlap = _whole("overlap", overlap, 0, default_overlap(description))
         self.batch_size = _whole("batch_size", batch_size, 1, 1)
         usual = choose_tile_size(description.config, self.overlap, self.batch_size)

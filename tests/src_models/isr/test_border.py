@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from itertools import product
 
 import keras
@@ -17,9 +18,7 @@ from src_models.tiling import Region, Tile, split_region
 
 def small_rdn() -> RDN:
     keras.utils.set_random_seed(3)
-    rdn = RDN({"C": 1, "D": 2, "G": 4, "G0": 4, "x": 2}, init_extreme_val=0.4)
-    rdn.describe(border="bare")
-    return rdn
+    return RDN({"C": 1, "D": 2, "G": 4, "G0": 4, "x": 2}, init_extreme_val=0.4)
 
 
 @pytest.mark.parametrize("length", [1, 2, 7, 16, 33])
@@ -58,15 +57,26 @@ def test_bare_tiles_give_what_the_keras_model_gives_for_the_whole_image(
     assert (tiled != whole).mean() < 0.001
 
 
-def test_the_border_survives_a_file_and_is_reflected_in_files_from_before_it() -> None:
+def test_the_border_goes_by_the_intensity_unless_it_is_chosen() -> None:
     config = RDNConfig(C=1, D=1, G=4, G0=4, x=2)
-    record = json.loads(ModelDescription(name="a", config=config, border="bare").to_json())
-    assert ModelDescription.from_json(json.dumps(record)).border == "bare"
+    as_isr = ModelDescription(name="a", config=config, intensity="8-bit")
+    ours = ModelDescription(name="a", config=config, intensity="measured")
+    assert not as_isr.reflects
+    assert ours.reflects
+    assert replace(as_isr, border="reflected").reflects
+    assert not replace(ours, border="bare").reflects
+
+
+def test_the_border_survives_a_file_and_files_from_before_it_can_be_read() -> None:
+    config = RDNConfig(C=1, D=1, G=4, G0=4, x=2)
+    description = ModelDescription(name="a", config=config, intensity="measured", border="bare")
+    record = json.loads(description.to_json())
+    assert ModelDescription.from_json(json.dumps(record)) == description
     del record["border"]
-    assert ModelDescription.from_json(json.dumps(record)).border == "reflected"
+    assert ModelDescription.from_json(json.dumps(record)).reflects
 
 
 def test_an_unknown_border_is_refused() -> None:
     config = RDNConfig(C=1, D=1, G=4, G0=4, x=2)
-    with pytest.raises(InvalidInputError, match="border must be 'reflected' or 'bare'"):
+    with pytest.raises(InvalidInputError, match="border must be 'reflected', 'bare' or None"):
         ModelDescription(name="a", config=config, border="wrapped")  # type: ignore[arg-type]

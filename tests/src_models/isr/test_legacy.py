@@ -48,7 +48,9 @@ def tiled(model: Any, image: Any, size: int, overlap: int) -> Any:
     shape = max(r.shape[0] for r in regions), max(r.shape[1] for r in regions)
     out = np.full((height * model.scale, width * model.scale, channels), np.nan)
     for region in regions:
-        tile = Tile.around(region, (height, width), shape, overlap, model.scale, reflect=False)
+        tile = Tile.around(
+            region, (height, width), shape, overlap, model.scale, model.description.reflects
+        )
         out[tile.write] = whole(model, tile.take(image[tile.read]))[tile.crop]
     return out
 
@@ -223,21 +225,6 @@ def test_what_plain_keras_saved_of_the_network_still_loads(tmp_path: Path) -> No
     other.model.load_weights(tmp_path / "a.weights.h5")
     for a, b in zip(rdn.model.get_weights(), other.model.get_weights(), strict=True):
         assert np.array_equal(a, b)
-
-
-def test_whoever_takes_isr_weights_keeps_isr_conventions(write: Any, tmp_path: Path) -> None:
-    path, _ = write("rdn-x2")
-    config = dict(SMALL)["rdn-x2"]
-    new = RDN({"C": 2, "D": 2, "G": 4, "G0": 6, "x": 2})
-    assert new.description.border == "reflected"
-    new.model.load_weights(path)
-    again = RDN(weights=str(new.save(tmp_path / "ours")))
-    again.describe(border="reflected")
-    again.model.load_weights(path)
-    for model in (new, again, load_model(path), RDN(weights=str(path))):
-        conventions = model.description
-        assert (conventions.intensity, conventions.border) == ("8-bit", "bare")
-        assert conventions.overlap == config.receptive_radius
 
 
 def test_arguments_beside_the_file_leave_it_to_keras(write: Any, maker: Any, photo: Any) -> None:
