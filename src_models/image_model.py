@@ -14,6 +14,7 @@ from src_models.config import Conv, NetworkConfig, check_whole
 from src_models.description import ModelDescription
 from src_models.errors import InvalidInputError
 from src_models.isr_weights import let_read_isr_weights
+from src_models.legacy import as_isr_trained
 from src_models.tile_work import default_overlap
 
 
@@ -66,7 +67,7 @@ class ImageModel:
         """What there is to know of it, apart from the weights."""
         # The model may have been replaced by another one of the same shapes.
         if getattr(self.model, "has_isr_weights", False):
-            return replace(self._description, border="bare")
+            return as_isr_trained(self._description)
         return self._description
 
     @description.setter

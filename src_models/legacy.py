@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -149,12 +150,23 @@ def describe_legacy(
     shapes = read_shapes(path)
     config = settle(infer_config(shapes, path.name), upscaling, beta)
     account_for(shapes, shapes_of(config), path.name, f"{config.network} {config.arch_params}")
-    return ModelDescription(
+    description = ModelDescription(
         name=path.stem,
         config=config,
         intensity="8-bit",
-        border="bare",
-        overlap=min(config.receptive_radius, _OVERLAP),
         summary="Weights that ISR saved.",
         training={"weights": path.name},
     )
+    return as_isr_trained(description)
+
+
+def as_isr_trained(description: ModelDescription) -> ModelDescription:
+    """Return the description of a network with weights of ISR's.
+
+    They were trained and run with bare borders; the overlap is what the hardest of ISR's networks
+    needs, where no other is known.
+    """
+    overlap = description.overlap
+    if overlap is None:
+        overlap = min(description.config.receptive_radius, _OVERLAP)
+    return replace(description, border="bare", overlap=overlap)
