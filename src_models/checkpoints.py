@@ -129,7 +129,7 @@ def load_checkpoint(folder: Path) -> tuple[TrainingState, dict[str, Any]] | None
     if not path.is_file():
         return None
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
         record = json.loads(arrays.pop("state").tobytes())
         record.pop("format")

@@ -7,7 +7,7 @@ import io
 import logging
 import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -36,6 +36,7 @@ from src_models.errors import (
 from src_models.image_model import ImageModel
 from src_models.logits import logits_of
 from src_models.patches import PatchSampler, fixed_patches
+from src_models.precision import half_precision
 from src_models.training_config import AdamSettings, TrainingSettings
 from src_models.training_events import EpochDone, Listener, TrainingControl, TrainingResult
 from src_models.training_images import TrainingImage
@@ -152,7 +153,7 @@ class TrainingRun:
         """
         self._listener = on_event or _ignore
         self._make_folder()
-        with logits_of(self._discriminator) as judge:
+        with logits_of(self._discriminator) as judge, self._precision():
             step = self._compile(judge)
             self.state = self._restore(step, resume)
             if self.state.epoch >= self.settings.epochs:
@@ -162,6 +163,10 @@ class TrainingRun:
             obey = parts.ObeyControl(control or TrainingControl(), clock)
             self._fit(step, clock, obey, preview_every)
             return self._finish(obey.reason)
+
+    def _precision(self) -> AbstractContextManager[None]:
+        networks = [self.generator.model, self._discriminator, self._extractor]
+        return half_precision(networks if self.settings.mixed_precision else [])
 
     def _make_folder(self) -> None:
         try:
@@ -174,7 +179,10 @@ class TrainingRun:
             ) from error
 
     def _compile(self, judge: keras.Model | None) -> TrainingStep:
-        step = TrainingStep(self.generator.model, self.settings.loss, judge, self._extractor)
+        dtype = "mixed_float16" if self.settings.mixed_precision else None
+        step = TrainingStep(
+            self.generator.model, self.settings.loss, judge, self._extractor, dtype=dtype
+        )
         wanted = self.settings.jit_compile
         is_torch = keras.backend.backend() == "torch"
         step.compile(
@@ -365,10 +373,11 @@ def _disk_errors(folder: Path, epochs_kept: int) -> Iterator[None]:
     try:
         yield
     except OSError as error:
+        kept = f"The last checkpoint there, after epoch {epochs_kept}, is intact"
         raise TrainingError(
-            f"The training cannot be written to {str(folder)!r} ({error}). The last checkpoint "
-            f"there, after epoch {epochs_kept}, is intact: make room and train again, and it "
-            "goes on from there."
+            f"The training cannot be written to {str(folder)!r} ({error}). "
+            f"{kept if epochs_kept else 'There is no checkpoint yet'}: make room and train "
+            "again, and it goes on from there."
         ) from error
 
 

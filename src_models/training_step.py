@@ -32,6 +32,8 @@ class TrainingStep(keras.Model):
         Images to *logits*; needed for the adversarial loss.
     feature_extractor : keras.Model, optional
         Images to a list of feature maps; needed for the perceptual loss. Never changed.
+    dtype : str, optional
+        "mixed_float16" where the networks compute in it, so that losses are scaled.
     """
 
     def __init__(
@@ -40,8 +42,9 @@ class TrainingStep(keras.Model):
         losses: LossSettings,
         discriminator: keras.Model | None = None,
         feature_extractor: keras.Model | None = None,
+        dtype: str | None = None,
     ) -> None:
-        super().__init__(name="training_step")
+        super().__init__(name="training_step", dtype=dtype)
         self.generator = generator
         self.discriminator = discriminator if losses.adversarial_weight > 0 else None
         self._settings = losses

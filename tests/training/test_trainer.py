@@ -95,11 +95,14 @@ def test_overfitting_one_pair_reaches_forty_decibels(cells, tmp_path) -> None:
         patch=PatchSettings(size=16, flips=False, turns=False),
         data=DataSettings(validation_share=0),
     )
-    lr = binned(hr, 2)
-    before = psnr(hr, upscale(lr, network), data_range=65535)
-    trainer_of(network, [hr], tmp_path, settings, lr_train_dir=[lr]).train()
-    assert before < 35
-    assert psnr(hr, upscale(lr, network), data_range=65535) > 40
+    trainer = trainer_of(network, [hr], tmp_path, settings, lr_train_dir=[binned(hr, 2)])
+    pair = trainer.images.training[0]
+    lr, truth = pair.crop(pair.region, np.random.default_rng(0))
+    before = psnr(truth, network.model.predict_on_batch(lr[None])[0], data_range=1.0)
+    trainer.train()
+    after = psnr(truth, network.model.predict_on_batch(lr[None])[0], data_range=1.0)
+    assert before < 30
+    assert after > 40
 
 
 def test_a_resumed_training_equals_an_unbroken_one(small_rdn, cells, tmp_path) -> None:
@@ -254,3 +257,17 @@ def test_a_listener_that_fails_ends_the_training_with_its_error(small_rdn, cells
     with pytest.raises(InvalidInputError, match="no such thing"):
         trainer_of(small_rdn(), cells(1), tmp_path).train(on_event=fail)
     assert not [t for t in threading.enumerate() if t.name.startswith("patches")]
+
+
+def test_half_precision_trains_and_leaves_a_network_of_single_precision(
+    small_rdn, cells, tmp_path
+) -> None:
+    network = small_rdn()
+    before = network.model.get_weights()
+    settings = replace(SETTINGS, mixed_precision=True)
+    result = trainer_of(network, cells(1), tmp_path, settings).train()
+    assert np.isfinite(result.curve[-1]["loss"])
+    after = network.model.get_weights()
+    assert any(not np.array_equal(a, b) for a, b in zip(before, after, strict=True))
+    assert {layer.dtype_policy.name for layer in network.model.layers} == {"float32"}
+    assert load_model(result.last_model).model.get_layer("F_m1").dtype_policy.name == "float32"
