@@ -16,12 +16,18 @@ if TYPE_CHECKING:
     from src_models.pretrained import model_names
     from src_models.rdn import RDN
     from src_models.rrdn import RRDN
+    from src_models.trainer import Trainer
+    from src_models.training_config import TrainingSettings
+    from src_models.training_events import TrainingControl
 
 _HOME = {
     "RDN": "rdn",
     "RRDN": "rrdn",
     "ModelDescription": "description",
     "SuperResolutionError": "errors",
+    "Trainer": "trainer",
+    "TrainingControl": "training_events",
+    "TrainingSettings": "training_config",
     "load_model": "model_io",
     "model_names": "pretrained",
     "read_description": "description",
@@ -34,6 +40,9 @@ __all__ = [
     "RRDN",
     "ModelDescription",
     "SuperResolutionError",
+    "Trainer",
+    "TrainingControl",
+    "TrainingSettings",
     "load_model",
     "model_names",
     "read_description",
