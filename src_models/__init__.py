@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from src_models.rdn import RDN
     from src_models.rrdn import RRDN
     from src_models.vgg19 import Cut_VGG19
+    from src_models.trainer import Trainer
+    from src_models.training_config import TrainingSettings
+    from src_models.training_events import TrainingControl
 
 _HOME = {
     "Cut_VGG19": "vgg19",
@@ -27,6 +30,9 @@ _HOME = {
     "ModelDescription": "description",
     "SuperResolutionError": "errors",
     "describe_model": "pretrained",
+    "Trainer": "trainer",
+    "TrainingControl": "training_events",
+    "TrainingSettings": "training_config",
     "load_model": "model_io",
     "model_names": "pretrained",
     "read_description": "description",
@@ -42,6 +48,9 @@ __all__ = [
     "ModelDescription",
     "SuperResolutionError",
     "describe_model",
+    "Trainer",
+    "TrainingControl",
+    "TrainingSettings",
     "load_model",
     "model_names",
     "read_description",

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from io import BytesIO
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
+from scipy.ndimage import gaussian_filter
 
-from src_models.intensity import as_dtype
+from src_models.intensity import IntensityRange, as_dtype
+from src_models.training_config import Degradation
 
 
 def resize_bicubic(image: NDArray[Any], size: tuple[int, int]) -> NDArray[np.float32]:
@@ -72,3 +75,129 @@ def binned(hr: NDArray[Any], scale: int) -> NDArray[Any]:
     height, width = hr.shape[0] // scale, hr.shape[1] // scale
     cells = hr.astype(np.float64).reshape(height, scale, width, scale, *hr.shape[2:])
     return as_dtype(cells.mean(axis=(1, 3)), hr.dtype)
+
+
+def microscope(
+    hr: NDArray[Any],
+    scale: int,
+    *,
+    rng: np.random.Generator,
+    levels: IntensityRange,
+    blur: float,
+    photons: float,
+    read_noise: float,
+) -> NDArray[Any]:
+    """Shrink as a microscope with a coarser camera would: blur, binning, photons, read noise.
+
+    Parameters
+    ----------
+    hr : ndarray
+        ``(Y, X)`` or ``(Y, X, C)``; `scale` divides Y and X.
+    scale : int
+        Factor.
+    rng : Generator
+        Source of the noise.
+    levels : IntensityRange
+        Intensities of no light and of `photons` photons.
+    blur : float
+        Standard deviation of the Gaussian in pixels of `hr`.
+    photons : float
+        Photons per binned pixel at ``levels.high``; fewer are noisier.
+    read_noise : float
+        Standard deviation in photons.
+
+    Returns
+    -------
+    ndarray
+        Same dtype, rounded and clipped.
+    """
+    size = hr.shape[0] // scale, hr.shape[1] // scale
+    sigmas = (blur, blur, 0)[: hr.ndim]
+    blurred = gaussian_filter(hr.astype(np.float64), sigmas, mode="nearest")
+    cells = blurred.reshape(size[0], scale, size[1], scale, *hr.shape[2:]).mean(axis=(1, 3))
+    unit = ((levels.high - levels.low) or 1.0) / photons
+    expected = np.clip((cells - levels.low) / unit, 0, None)
+    counted = rng.poisson(expected) + rng.normal(0, read_noise, cells.shape)
+    return as_dtype(counted * unit + levels.low, hr.dtype)
+
+
+def jpeg(hr: NDArray[Any], scale: int, *, levels: IntensityRange, quality: int) -> NDArray[Any]:
+    """Shrink by cubic interpolation and compress with JPEG.
+
+    Parameters
+    ----------
+    hr : ndarray
+        ``(Y, X)`` or ``(Y, X, C)``; `scale` divides Y and X.
+    scale : int
+        Factor.
+    levels : IntensityRange
+        Intensities that become 0 and 255 in the JPEG.
+    quality : int
+        1 (worst) to 95.
+
+    Returns
+    -------
+    ndarray
+        Same dtype, rounded and clipped.
+    """
+    small = resize_bicubic(hr, (hr.shape[0] // scale, hr.shape[1] // scale))
+    span = (levels.high - levels.low) or 1.0
+    stored = as_dtype((small.astype(np.float64) - levels.low) * 255 / span, np.dtype(np.uint8))
+    if stored.ndim == 3 and stored.shape[-1] == 3:
+        restored = _through_jpeg(stored, quality)
+    elif stored.ndim == 3:
+        channels = [_through_jpeg(channel, quality) for channel in np.moveaxis(stored, -1, 0)]
+        restored = np.stack(channels, axis=-1)
+    else:
+        restored = _through_jpeg(stored, quality)
+    return as_dtype(restored.astype(np.float64) * span / 255 + levels.low, hr.dtype)
+
+
+def _through_jpeg(image: NDArray[np.uint8], quality: int) -> NDArray[np.uint8]:
+    file = BytesIO()
+    Image.fromarray(image).save(file, "JPEG", quality=quality)
+    return np.asarray(Image.open(file))
+
+
+def degrade(
+    hr: NDArray[Any],
+    scale: int,
+    degradation: Degradation,
+    *,
+    rng: np.random.Generator,
+    levels: IntensityRange,
+) -> NDArray[Any]:
+    """Make a low-resolution image as the settings say, drawing what they leave open.
+
+    Parameters
+    ----------
+    hr : ndarray
+        ``(Y, X)`` or ``(Y, X, C)``; `scale` divides Y and X.
+    scale : int
+        Factor.
+    degradation : Degradation
+        The kind, and ranges of its parameters.
+    rng : Generator
+        Source of everything random.
+    levels : IntensityRange
+        Range of the whole image, of which `hr` may be a part.
+
+    Returns
+    -------
+    ndarray
+        Same dtype, rounded and clipped.
+    """
+    if degradation.name == "microscope":
+        return microscope(
+            hr,
+            scale,
+            rng=rng,
+            levels=levels,
+            blur=rng.uniform(*degradation.blur),
+            photons=float(np.exp(rng.uniform(*np.log(degradation.photons)))),
+            read_noise=rng.uniform(*degradation.read_noise),
+        )
+    if degradation.name == "jpeg":
+        quality = round(rng.uniform(*degradation.quality))
+        return jpeg(hr, scale, levels=levels, quality=quality)
+    return (bicubic if degradation.name == "bicubic" else binned)(hr, scale)

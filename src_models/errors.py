@@ -7,7 +7,8 @@
     ├── ModelFileError         a file is not a model we can read
     ├── DownloadError          named weights are neither cached nor reachable
     ├── OutOfMemoryError       not even the smallest tile fits into memory
-    └── NetworkError           the backend failed while running a network
+    ├── NetworkError           the backend failed while running a network
+    └── TrainingError          a training diverged or cannot be written down
 
 Every message says the rule, what was received, and what to do. None of them is a
 ``RuntimeError``: superqt takes a ``RuntimeError`` inside a generator worker for a deleted
@@ -39,6 +40,10 @@ class OutOfMemoryError(SuperResolutionError):
 
 class NetworkError(SuperResolutionError):
     """The backend failed while running a network."""
+
+
+class TrainingError(SuperResolutionError):
+    """A training diverged, or its state cannot be written to or read from the disk."""
 
 
 class SuperResolutionWarning(UserWarning):

@@ -1,0 +1,162 @@
+"""The whole state of a training in one file, written all or nothing."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+import zipfile
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from src_models.errors import TrainingError
+
+FILE_NAME = "checkpoint.npz"
+_TEMPORARY = ".writing-"
+_FORMAT = 1
+
+
+@dataclass(kw_only=True)
+class TrainingState:
+    """How far a training is.
+
+    Attributes
+    ----------
+    epoch : int
+        Number of epochs done. Patches, noise and places follow from it and the seed, so this is
+        the random state as well.
+    seconds : float
+        Time spent.
+    curve : list of dict
+        One point an epoch: losses, learning rate and scores.
+    best : dict
+        Best value of each monitored metric so far.
+    scores : list of dict
+        Of every validation patch at the last validation.
+    settings : dict
+        Settings of the training, for the record.
+    network : dict
+        Configuration of the generator, to refuse another one.
+    """
+
+    epoch: int = 0
+    seconds: float = 0.0
+    curve: list[dict[str, float]] = field(default_factory=list)
+    best: dict[str, float] = field(default_factory=dict)
+    scores: list[dict[str, Any]] = field(default_factory=list)
+    settings: dict[str, Any] = field(default_factory=dict)
+    network: dict[str, Any] = field(default_factory=dict)
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Write a file so that a crash leaves the old one or the new one, never a part.
+
+    Raises
+    ------
+    OSError
+        If it cannot be written; the old file is untouched then and no other is left behind.
+    """
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=_TEMPORARY)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(name, path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Remove what a killed process was writing."""
+    for path in folder.glob(f"{_TEMPORARY}*"):
+        path.unlink(missing_ok=True)
+
+
+def save_checkpoint(
+    folder: Path, state: TrainingState, variables: dict[str, Sequence[Any]]
+) -> Path:
+    """Write a checkpoint.
+
+    Parameters
+    ----------
+    folder : Path
+        It has one checkpoint, the newest.
+    state : TrainingState
+        How far the training is.
+    variables : dict of str to sequence of keras.Variable
+        Of generator, discriminator and optimizer.
+
+    Raises
+    ------
+    OSError
+        If there is no room; the previous checkpoint is untouched then.
+    """
+    arrays: dict[str, Any] = {
+        f"{owner}/{number}": np.asarray(variable)
+        for owner, owned in variables.items()
+        for number, variable in enumerate(owned)
+    }
+    record = json.dumps({"format": _FORMAT, **state.__dict__})
+    arrays["state"] = np.frombuffer(record.encode(), np.uint8)
+    buffer = BytesIO()
+    np.savez(buffer, **arrays)
+    path = folder / FILE_NAME
+    write_atomically(path, buffer.getvalue())
+    return path
+
+
+def load_checkpoint(folder: Path) -> tuple[TrainingState, dict[str, Any]] | None:
+    """Read a checkpoint.
+
+    Returns
+    -------
+    tuple or None
+        State and arrays by name; None where there is no checkpoint.
+
+    Raises
+    ------
+    TrainingError
+        If the file is damaged.
+    """
+    path = folder / FILE_NAME
+    if not path.is_file():
+        return None
+    try:
+        with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
+            arrays = {name: file[name] for name in file.files}
+        record = json.loads(arrays.pop("state").tobytes())
+        record.pop("format")
+        return TrainingState(**record), arrays
+    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
+        raise TrainingError(
+            f"The checkpoint {str(path)!r} is damaged ({error}): copy it again, or remove it to "
+            "begin anew. The models beside it can still be loaded."
+        ) from error
+
+
+def restore_variables(arrays: dict[str, Any], variables: dict[str, Sequence[Any]]) -> None:
+    """Put the arrays of a checkpoint back into variables.
+
+    Raises
+    ------
+    TrainingError
+        If they belong to other networks; nothing is changed then.
+    """
+    names = {f"{owner}/{i}": v for owner, owned in variables.items() for i, v in enumerate(owned)}
+    fits = names.keys() == arrays.keys() and all(
+        tuple(variable.shape) == arrays[name].shape for name, variable in names.items()
+    )
+    if not fits:
+        raise TrainingError(
+            "The checkpoint is of a training with other networks or losses: train into another "
+            "folder, or begin anew with resume=False."
+        )
+    for name, variable in names.items():
+        variable.assign(arrays[name])

@@ -1,0 +1,377 @@
+"""The settings of a training: frozen, checked where they enter, free of Keras."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal, get_args
+
+from src_models.errors import InvalidInputError
+
+PixelLoss = Literal["mae", "mse", "charbonnier"]
+AdversarialLoss = Literal["srgan", "relativistic"]
+DegradationName = Literal["bicubic", "binned", "microscope", "jpeg"]
+Alignment = Literal["warn", "correct", "ignore"]
+Decay = Literal["steps", "cosine"]
+
+
+def _require(condition: bool, rule: str, received: Any) -> None:
+    if not condition:
+        raise InvalidInputError(f"{rule} Received: {received!r}.")
+
+
+def _require_choice(name: str, value: Any, choices: Any) -> None:
+    allowed = get_args(choices)
+    _require(value in allowed, f"{name} must be one of {list(allowed)}.", value)
+
+
+def _require_whole(name: str, value: Any, least: int) -> None:
+    is_whole = isinstance(value, int) and not isinstance(value, bool) and value >= least
+    _require(is_whole, f"{name} must be a whole number of at least {least}.", value)
+
+
+def _require_real(name: str, value: Any, low: float, high: float = math.inf) -> None:
+    is_real = isinstance(value, (int, float)) and not isinstance(value, bool)
+    _require(is_real and low <= value <= high, f"{name} must lie in [{low}, {high}].", value)
+
+
+def _require_interval(name: str, value: Any, least: float) -> None:
+    fits = len(value) == 2 and least <= value[0] <= value[1] < math.inf
+    _require(fits, f"{name} must be two numbers from {least} up, the smaller first.", value)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LossSettings:
+    """What is minimised: a weighted sum of up to three losses.
+
+    Attributes
+    ----------
+    pixel : {"mae", "mse", "charbonnier"}
+        Distance of the pixels. "mse" gives the highest PSNR, above all on noisy truths.
+    adversarial : {"srgan", "relativistic"}
+        SRGAN's loss [1]_ or ESRGAN's relativistic average [2]_, both from logits.
+    pixel_weight, perceptual_weight, adversarial_weight : float
+        Factors in the generator's loss. The perceptual one needs a feature extractor, the
+        adversarial one a discriminator.
+
+    References
+    ----------
+    .. [1] Ledig et al., CVPR 2017, https://arxiv.org/abs/1609.04802
+    .. [2] Wang et al., ECCV Workshops 2018, https://arxiv.org/abs/1809.00219
+    """
+
+    pixel: PixelLoss = "mae"
+    adversarial: AdversarialLoss = "srgan"
+    pixel_weight: float = 1.0
+    perceptual_weight: float = 0.0
+    adversarial_weight: float = 0.0
+
+    def __post_init__(self) -> None:
+        _require_choice("pixel loss", self.pixel, PixelLoss)
+        _require_choice("adversarial loss", self.adversarial, AdversarialLoss)
+        weights = (self.pixel_weight, self.perceptual_weight, self.adversarial_weight)
+        for name, weight in zip(("pixel", "perceptual", "adversarial"), weights, strict=True):
+            _require_real(f"{name}_weight", weight, 0)
+        _require(sum(weights) > 0, "At least one weight of a loss must be above 0.", weights)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LearningRate:
+    """How fast the weights move, and how that changes.
+
+    Attributes
+    ----------
+    initial : float
+        Learning rate at the start (after the warm-up).
+    decay : {"steps", "cosine"}
+        Multiply by `decay_factor` every `decay_frequency` epochs, as ISR; or follow a half
+        cosine to `minimum` at the end of the training, which suits a training of known length.
+    decay_factor : float
+        In (0, 1].
+    decay_frequency : int
+        In epochs.
+    warmup_steps : int
+        Steps over which the rate climbs from zero.
+    minimum : float
+        It never gets smaller.
+    """
+
+    initial: float = 4e-4
+    decay: Decay = "steps"
+    decay_factor: float = 0.5
+    decay_frequency: int = 100
+    warmup_steps: int = 0
+    minimum: float = 1e-7
+
+    def __post_init__(self) -> None:
+        _require_real("initial learning rate", self.initial, 1e-12, 10)
+        _require_choice("decay", self.decay, Decay)
+        _require_real("decay_factor", self.decay_factor, 1e-6, 1)
+        _require_whole("decay_frequency", self.decay_frequency, 1)
+        _require_whole("warmup_steps", self.warmup_steps, 0)
+        _require_real("minimum learning rate", self.minimum, 0, 10)
+
+    def at(self, step: int, epoch: int, share_done: float) -> float:
+        """Return the rate.
+
+        Parameters
+        ----------
+        step, epoch : int
+            Counted from 0 over the whole training.
+        share_done : float
+            Part of the training that is over, in [0, 1].
+        """
+        if self.decay == "cosine":
+            rate = self.initial * 0.5 * (1 + math.cos(math.pi * min(share_done, 1.0)))
+        else:
+            rate = self.initial * self.decay_factor ** (epoch // self.decay_frequency)
+        rate = max(rate, min(self.minimum, self.initial))
+        return rate * min(1.0, (step + 1) / (self.warmup_steps + 1))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AdamSettings:
+    """Adam's constants.
+
+    Attributes
+    ----------
+    beta_1, beta_2, epsilon : float
+        As in the paper, https://arxiv.org/abs/1412.6980.
+    clip_norm : float or None
+        Largest norm of the gradient of one variable; None for no limit.
+    """
+
+    beta_1: float = 0.9
+    beta_2: float = 0.999
+    epsilon: float = 1e-7
+    clip_norm: float | None = None
+
+    def __post_init__(self) -> None:
+        _require_real("beta_1", self.beta_1, 0, 0.999999)
+        _require_real("beta_2", self.beta_2, 0, 0.99999999)
+        _require_real("epsilon", self.epsilon, 1e-16, 1)
+        if self.clip_norm is not None:
+            _require_real("clip_norm", self.clip_norm, 1e-12)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Flatness:
+    """Least detail of a training patch, rising with the epochs.
+
+    Detail is ISR's: the mean standard deviation of the low-resolution patch along its rows or
+    along its columns, whichever is larger, in intensities of 0 to 1.
+
+    Attributes
+    ----------
+    min, max : float
+        Threshold at the start, and where it stops rising.
+    increase : float
+        Added to the threshold every `increase_frequency` epochs.
+    increase_frequency : int
+        In epochs.
+    """
+
+    min: float = 0.0
+    max: float = 1.0
+    increase: float = 0.0
+    increase_frequency: int = 1
+
+    def __post_init__(self) -> None:
+        for name in ("min", "max", "increase"):
+            _require_real(f"flatness {name}", getattr(self, name), 0, 1)
+        _require_whole("flatness increase_frequency", self.increase_frequency, 1)
+
+    def at(self, epoch: int) -> float:
+        """Return the threshold in an epoch, counted from 0."""
+        risen = self.min + self.increase * (epoch // self.increase_frequency)
+        return max(self.min, min(self.max, risen)) if self.increase else self.min
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Degradation:
+    """How a low-resolution image is made from a high-resolution one.
+
+    Attributes
+    ----------
+    name : {"bicubic", "binned", "microscope", "jpeg"}
+        Antialiased cubic shrinking; the mean over camera pixels; blur, binning, photon and read
+        noise; cubic shrinking and JPEG compression.
+    blur : pair of float
+        Range of the Gaussian's sigma in high-resolution pixels ("microscope").
+    photons : pair of float
+        Range of the photons at the 99.9th percentile of the binned image ("microscope").
+    read_noise : pair of float
+        Range of the standard deviation of the read noise, in photons ("microscope").
+    quality : pair of float
+        Range of JPEG's quality from 1 to 95 ("jpeg").
+    """
+
+    name: DegradationName = "bicubic"
+    blur: tuple[float, float] = (0.5, 1.2)
+    photons: tuple[float, float] = (100.0, 1000.0)
+    read_noise: tuple[float, float] = (0.5, 3.0)
+    quality: tuple[float, float] = (40.0, 90.0)
+
+    def __post_init__(self) -> None:
+        _require_choice("degradation", self.name, DegradationName)
+        _require_interval("blur", self.blur, 0)
+        _require_interval("photons", self.photons, 1)
+        _require_interval("read_noise", self.read_noise, 0)
+        _require_interval("quality", self.quality, 1)
+        _require(self.quality[1] <= 95, "JPEG quality must be at most 95.", self.quality)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DataSettings:
+    """Which pairs are made of the images.
+
+    Attributes
+    ----------
+    degradations : tuple of Degradation
+        Where there are high-resolution images only: one is drawn for every patch.
+    bin_lr : int
+        Average so many by so many pixels of the low-resolution images first; for pairs of one
+        pixel size, such as a confocal image that samples its resolution twice too finely.
+    alignment : {"warn", "correct", "ignore"}
+        What to do about pairs that phase correlation finds shifted.
+    validation_share : float
+        Part of the images (of their area, if they are few) held out from training to validate
+        with, where no validation images are given.
+    cache_bytes : int
+        Memory for images read from files.
+    """
+
+    degradations: tuple[Degradation, ...] = (Degradation(),)
+    bin_lr: int = 1
+    alignment: Alignment = "warn"
+    validation_share: float = 0.1
+    cache_bytes: int = 2**31
+
+    def __post_init__(self) -> None:
+        _require(len(self.degradations) > 0, "At least one degradation is needed.", ())
+        _require_whole("bin_lr", self.bin_lr, 1)
+        _require_choice("alignment", self.alignment, Alignment)
+        _require_real("validation_share", self.validation_share, 0, 0.5)
+        _require_whole("cache_bytes", self.cache_bytes, 0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PatchSettings:
+    """How patches are cut from the pairs.
+
+    Attributes
+    ----------
+    size : int
+        Height and width in low-resolution pixels.
+    flips, turns : bool
+        Whether patches are mirrored, and turned by multiples of 90 degrees, at random.
+    flatness : Flatness
+        Least detail.
+    gain_share : float
+        Share of the patches whose intensities are scaled down into a part of the range.
+    smallest_gain : float
+        Least factor of that; the largest is 1.5.
+    balance_floor : float or None
+        None to weigh all patches alike; otherwise by 1 / (error of bicubic in their image + this).
+    """
+
+    size: int = 32
+    flips: bool = True
+    turns: bool = True
+    flatness: Flatness = Flatness()
+    gain_share: float = 0.0
+    smallest_gain: float = 0.1
+    balance_floor: float | None = None
+
+    def __post_init__(self) -> None:
+        _require_whole("patch size", self.size, 4)
+        _require_real("gain_share", self.gain_share, 0, 1)
+        _require_real("smallest_gain", self.smallest_gain, 1e-3, 1.5)
+        if self.balance_floor is not None:
+            _require_real("balance_floor", self.balance_floor, 1e-9)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ValidationSettings:
+    """How the network is judged after every so many epochs.
+
+    Attributes
+    ----------
+    patches : int
+        Number of fixed patches, spread over the validation images.
+    size : int
+        Their height and width in low-resolution pixels, where the image is as large.
+    every : int
+        In epochs.
+    monitored : dict of str to {"max", "min"}
+        The best model by each of these is kept; the first is *the* best model.
+    """
+
+    patches: int = 16
+    size: int = 96
+    every: int = 1
+    monitored: dict[str, str] = field(default_factory=lambda: {"val_PSNR": "max"})
+
+    def __post_init__(self) -> None:
+        _require_whole("number of validation patches", self.patches, 1)
+        _require_whole("size of validation patches", self.size, 8)
+        _require_whole("every", self.every, 1)
+        modes = set(self.monitored.values())
+        _require(modes <= {"max", "min"}, "Metrics are monitored for 'max' or 'min'.", modes)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainingSettings:
+    """Everything about a training but networks, images and folders.
+
+    Attributes
+    ----------
+    epochs, steps_per_epoch, batch_size : int
+        An epoch is so many steps (batches) of so many patches.
+    seconds : float or None
+        Stop, well, after so long.
+    seed : int
+        Of everything random.
+    save_every : int
+        The last model is written after so many epochs (a checkpoint after every one).
+    jit_compile : bool or "auto"
+        XLA; "auto" uses it with JAX and TensorFlow.
+    mixed_precision : bool
+        Compute in float16, with scaled losses; for GPUs.
+    workers : int
+        Threads that prepare patches.
+    loss, learning_rate, adam, patch, data, validation
+        See there.
+    """
+
+    epochs: int = 100
+    steps_per_epoch: int = 200
+    batch_size: int = 16
+    seconds: float | None = None
+    seed: int = 1
+    save_every: int = 2
+    jit_compile: bool | Literal["auto"] = "auto"
+    mixed_precision: bool = False
+    workers: int = 2
+    loss: LossSettings = LossSettings()
+    learning_rate: LearningRate = LearningRate()
+    adam: AdamSettings = AdamSettings()
+    patch: PatchSettings = PatchSettings()
+    data: DataSettings = DataSettings()
+    validation: ValidationSettings = field(default_factory=ValidationSettings)
+
+    def __post_init__(self) -> None:
+        for name in ("epochs", "steps_per_epoch", "batch_size", "save_every", "workers"):
+            _require_whole(name, getattr(self, name), 1)
+        _require_whole("seed", self.seed, 0)
+        if self.seconds is not None:
+            _require_real("seconds", self.seconds, 0)
+        _require(
+            self.jit_compile in (True, False, "auto"),
+            "jit_compile is a bool or 'auto'.",
+            self.jit_compile,
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the settings as plain JSON values, for a record."""
+        return asdict(self)

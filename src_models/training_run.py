@@ -1,0 +1,399 @@
+"""A training from settings: networks and images in, checkpoints, logs and models out."""
+
+from __future__ import annotations
+
+import csv
+import io
+import logging
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from src_models import callbacks as parts
+from src_models.backend import keras
+from src_models.batches import PatchBatches
+from src_models.checkpoints import (
+    TrainingState,
+    load_checkpoint,
+    remove_leftovers,
+    restore_variables,
+    save_checkpoint,
+    write_atomically,
+)
+from src_models.config import config_to_dict
+from src_models.data import DataReport
+from src_models.errors import (
+    NetworkError,
+    OutOfMemoryError,
+    SuperResolutionError,
+    SuperResolutionWarning,
+    TrainingError,
+)
+from src_models.image_model import ImageModel
+from src_models.logits import logits_of
+from src_models.patches import PatchSampler, fixed_patches
+from src_models.precision import half_precision
+from src_models.training_config import AdamSettings, TrainingSettings
+from src_models.training_events import EpochDone, Listener, TrainingControl, TrainingResult
+from src_models.training_images import TrainingImage
+from src_models.training_step import TrainingStep
+from src_models.validation import Validator
+
+logger = logging.getLogger(__name__)
+_OUT_OF_MEMORY = ("out of memory", "oom when", "resource_exhausted", "bad_alloc", "allocate")
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class TrainingImages:
+    """The images of a training.
+
+    Attributes
+    ----------
+    training, validation : sequence of TrainingImage
+        To learn from, and to judge with; the latter may be empty.
+    report : DataReport
+        How they were found.
+    """
+
+    training: Sequence[TrainingImage]
+    validation: Sequence[TrainingImage]
+    report: DataReport
+
+
+class TrainingRun:
+    """Trains one network in one folder; begun again there, it goes on.
+
+    Parameters
+    ----------
+    generator : RDN or RRDN
+        Changed in place.
+    images : TrainingImages
+        What it learns from.
+    settings : TrainingSettings
+        How.
+    folder : Path
+        For checkpoint, models and curves; made if it is missing.
+    log_folder : Path, optional
+        For TensorBoard's files.
+    discriminator : keras.Model, optional
+        Images to probabilities or logits that they are real.
+    feature_extractor : keras.Model, optional
+        Images to feature maps.
+    """
+
+    def __init__(
+        self,
+        generator: ImageModel,
+        images: TrainingImages,
+        settings: TrainingSettings,
+        folder: Path,
+        *,
+        log_folder: Path | None = None,
+        discriminator: keras.Model | None = None,
+        feature_extractor: keras.Model | None = None,
+    ) -> None:
+        self.generator, self.images, self.settings = generator, images, settings
+        self.folder, self._log_folder = folder, log_folder
+        self._discriminator, self._extractor = discriminator, feature_extractor
+        chosen = settings.validation
+        patches = fixed_patches(images.validation, chosen.patches, chosen.size, settings.seed)
+        self.validator = Validator(patches) if patches else None
+        self.state = TrainingState()
+        self._improved: tuple[str, ...] = ()
+        self._listener: Listener = _ignore
+        self._seconds_before = 0.0
+
+    @property
+    def monitored(self) -> dict[str, str]:
+        """The metrics to keep the best model by, with "max" or "min"."""
+        wanted = self.settings.validation.monitored
+        return {k: v for k, v in wanted.items() if self.validator or not k.startswith("val_")}
+
+    def model_path(self, metric: str | None = None) -> Path:
+        """Return where the best model by a metric is written; the last one for None."""
+        name = "last" if metric is None else f"best-{metric}"
+        return self.folder / f"{name}.keras"
+
+    def run(
+        self,
+        *,
+        control: TrainingControl | None = None,
+        on_event: Listener | None = None,
+        resume: bool = True,
+        preview_every: float = 15.0,
+    ) -> TrainingResult:
+        """Train to the end of the settings' epochs, from the last checkpoint on if there is one.
+
+        Parameters
+        ----------
+        control : TrainingControl, optional
+            To pause and stop from another thread.
+        on_event : callable, optional
+            Called in this thread with every `StepDone`, `EpochDone` and `Preview`.
+        resume : bool
+            False to begin anew; the old checkpoint is replaced after the first epoch.
+        preview_every : float
+            Seconds between previews; one is shown after every epoch as well.
+
+        Returns
+        -------
+        TrainingResult
+            What came of it.
+
+        Raises
+        ------
+        TrainingError
+            If the loss stops being a number, or something cannot be written or read.
+        OutOfMemoryError, NetworkError
+            If the backend fails.
+        """
+        self._listener = on_event or _ignore
+        self._make_folder()
+        with logits_of(self._discriminator) as judge, self._precision():
+            step = self._compile(judge)
+            self.state = self._restore(step, resume)
+            if self.state.epoch >= self.settings.epochs:
+                return self._result("already finished")
+            self._seconds_before = self.state.seconds
+            clock = parts.Clock(self.settings.seconds)
+            obey = parts.ObeyControl(control or TrainingControl(), clock)
+            self._fit(step, clock, obey, preview_every)
+            return self._finish(obey.reason)
+
+    def _precision(self) -> AbstractContextManager[None]:
+        networks = [self.generator.model, self._discriminator, self._extractor]
+        return half_precision(networks if self.settings.mixed_precision else [])
+
+    def _make_folder(self) -> None:
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            remove_leftovers(self.folder)
+        except OSError as error:
+            raise TrainingError(
+                f"The training folder {str(self.folder)!r} cannot be written ({error}): choose "
+                "another one."
+            ) from error
+
+    def _compile(self, judge: keras.Model | None) -> TrainingStep:
+        dtype = "mixed_float16" if self.settings.mixed_precision else None
+        step = TrainingStep(
+            self.generator.model, self.settings.loss, judge, self._extractor, dtype=dtype
+        )
+        wanted = self.settings.jit_compile
+        is_torch = keras.backend.backend() == "torch"
+        step.compile(
+            optimizer=_adam(self.settings.adam, self.settings.learning_rate.initial),
+            jit_compile=not is_torch if wanted == "auto" else wanted,
+        )
+        step.optimizer.build(step.trainable_variables)
+        return step
+
+    def _variables(self, step: TrainingStep) -> dict[str, Sequence[Any]]:
+        judge = [] if step.discriminator is None else step.discriminator.variables
+        return {
+            "generator": self.generator.model.variables,
+            "discriminator": judge,
+            "optimizer": step.optimizer.variables,
+        }
+
+    def _restore(self, step: TrainingStep, resume: bool) -> TrainingState:
+        found = load_checkpoint(self.folder) if resume else None
+        network = config_to_dict(self.generator.config)
+        if found is None:
+            return TrainingState(settings=self.settings.to_dict(), network=network)
+        state, arrays = found
+        if state.network != network:
+            raise TrainingError(
+                f"The folder {str(self.folder)!r} holds a training of another network: train "
+                "into another folder, or begin anew with resume=False."
+            )
+        restore_variables(arrays, self._variables(step))
+        state.settings = self.settings.to_dict()
+        logger.info("Going on after epoch %d in %s.", state.epoch, self.folder)
+        return state
+
+    def _fit(
+        self, step: TrainingStep, clock: parts.Clock, obey: parts.ObeyControl, preview: float
+    ) -> None:
+        settings = self.settings
+        initial = self.generator.model.get_weights()
+        sampler = PatchSampler(self.images.training, settings.patch)
+        batches = PatchBatches(sampler, settings, self.state.epoch)
+        validate = None if self.validator is None else parts.Validate(self.validator, settings)
+
+        def keep(epoch: int, logs: dict[str, float]) -> None:
+            if validate is not None:
+                self.state.scores = validate.table
+            self.state.seconds = self._seconds_before + clock.seconds
+            self._keep(step, epoch, logs)
+
+        listed = [
+            parts.SetLearningRate(settings, clock),
+            parts.StopWhenDiverged(),
+            obey,
+            validate,
+            self._tensorboard(),
+            parts.Tell(self._listener, settings, clock, self.validator, preview),
+            parts.Keep(keep),
+        ]
+        try:
+            with _our_errors(batches):
+                step.fit(
+                    batches,
+                    epochs=settings.epochs,
+                    initial_epoch=self.state.epoch,
+                    steps_per_epoch=settings.steps_per_epoch,
+                    shuffle=False,
+                    verbose=0,
+                    callbacks=[callback for callback in listed if callback is not None],
+                )
+        except TrainingError:
+            self._go_back(step, initial)
+            raise
+        finally:
+            batches.close()
+
+    def _tensorboard(self) -> keras.callbacks.Callback | None:
+        if self._log_folder is None:
+            return None
+        callback = parts.tensorboard(self._log_folder)
+        if callback is None:
+            warnings.warn(
+                "TensorBoard's files need the packages tensorflow and tensorboard, and one is "
+                f"not installed: the same curves are in {self.folder / 'curves.csv'}.",
+                SuperResolutionWarning,
+                stacklevel=5,
+            )
+        return callback
+
+    def _go_back(self, step: TrainingStep, initial: list[Any]) -> None:
+        """Give the generator the weights of the last checkpoint, or those it began with."""
+        found = load_checkpoint(self.folder) if self.state.epoch > 0 else None
+        if found is None:
+            self.generator.model.set_weights(initial)
+        else:
+            restore_variables(found[1], self._variables(step))
+
+    def _keep(self, step: TrainingStep, epoch: int, logs: dict[str, float]) -> None:
+        """Write down a finished epoch, the checkpoint first."""
+        state = self.state
+        old_best = dict(state.best)
+        state.epoch = epoch + 1
+        state.curve = [p for p in state.curve if p["epoch"] <= epoch]
+        state.curve.append({"epoch": epoch + 1, "seconds": state.seconds, **logs})
+        for metric, mode in self.monitored.items():
+            if metric in logs and _is_better(logs[metric], state.best.get(metric), mode):
+                state.best[metric] = logs[metric]
+        self._improved = tuple(m for m in state.best if state.best[m] != old_best.get(m))
+        is_due = state.epoch % self.settings.save_every == 0
+        with _disk_errors(self.folder, epoch):
+            # The best model before the checkpoint: a crash between them only writes it again.
+            for metric in self._improved:
+                self._save_model(self.model_path(metric))
+            save_checkpoint(self.folder, state, self._variables(step))
+            write_atomically(self.folder / "curves.csv", _as_csv(state.curve))
+            if is_due or state.epoch == self.settings.epochs:
+                self._save_model(self.model_path())
+        logger.info("Epoch %d of %d: %s", state.epoch, self.settings.epochs, logs)
+        self._listener(EpochDone(state.epoch, self.settings.epochs, logs, self._improved))
+
+    def _save_model(self, path: Path) -> None:
+        self.generator.describe(training=self.record())
+        self.generator.save(path)
+
+    def record(self) -> dict[str, Any]:
+        """Return the record of the training that goes into the model's file."""
+        return {
+            "settings": self.state.settings,
+            "data": {
+                "training_images": len(self.images.training),
+                "validation_images": len(self.images.validation),
+                "skipped": [list(pair) for pair in self.images.report.skipped],
+            },
+            "curve": self.state.curve,
+            "scores": self.state.scores,
+            "epochs": self.state.epoch,
+            "seconds": self.state.seconds,
+            "backend": keras.backend.backend(),
+        }
+
+    def _finish(self, reason: str) -> TrainingResult:
+        with _disk_errors(self.folder, self.state.epoch):
+            self._save_model(self.model_path())
+        return self._result(reason)
+
+    def _result(self, reason: str) -> TrainingResult:
+        best = [self.model_path(metric) for metric in self.monitored]
+        written = [path for path in best if path.is_file()]
+        last = self.model_path()
+        return TrainingResult(
+            epochs=self.state.epoch,
+            seconds=self.state.seconds,
+            reason=reason,
+            curve=self.state.curve,
+            scores=self.state.scores,
+            best_model=written[0] if written else None,
+            last_model=last if last.is_file() else None,
+        )
+
+
+def _ignore(_event: Any) -> None:
+    """Listen to nothing."""
+
+
+def _adam(settings: AdamSettings, rate: float) -> keras.optimizers.Optimizer:
+    return keras.optimizers.Adam(
+        rate,
+        beta_1=settings.beta_1,
+        beta_2=settings.beta_2,
+        epsilon=settings.epsilon,
+        clipnorm=settings.clip_norm,
+    )
+
+
+def _is_better(value: float, best: float | None, mode: str) -> bool:
+    return best is None or (value > best if mode == "max" else value < best)
+
+
+def _as_csv(curve: list[dict[str, float]]) -> bytes:
+    names = list(dict.fromkeys(name for point in curve for name in point))
+    text = io.StringIO(newline="")
+    writer = csv.DictWriter(text, names)
+    writer.writeheader()
+    writer.writerows(curve)
+    return text.getvalue().encode()
+
+
+@contextmanager
+def _disk_errors(folder: Path, epochs_kept: int) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        kept = f"The last checkpoint there, after epoch {epochs_kept}, is intact"
+        raise TrainingError(
+            f"The training cannot be written to {str(folder)!r} ({error}). "
+            f"{kept if epochs_kept else 'There is no checkpoint yet'}: make room and train "
+            "again, and it goes on from there."
+        ) from error
+
+
+@contextmanager
+def _our_errors(batches: PatchBatches) -> Iterator[None]:
+    """Turn what the backend throws into ours."""
+    try:
+        yield
+    except SuperResolutionError:
+        raise
+    except Exception as error:  # every backend has its own tree of errors
+        if isinstance(batches.error, SuperResolutionError):
+            raise batches.error from error
+        words = f"{type(error).__name__}: {error}".strip()
+        if isinstance(error, MemoryError) or any(w in words.lower() for w in _OUT_OF_MEMORY):
+            raise OutOfMemoryError(
+                "Training ran out of memory: choose a smaller batch_size or patch size. "
+                "The last checkpoint is intact."
+            ) from error
+        raise NetworkError(f"Training failed: {words.splitlines()[0]}") from error
