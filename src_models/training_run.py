@@ -183,10 +183,9 @@ class TrainingRun:
             self.generator.model, self.settings.loss, judge, self._extractor, dtype=dtype
         )
         wanted = self.settings.jit_compile
-        is_torch = keras.backend.backend() == "torch"
         step.compile(
             optimizer=_adam(self.settings.adam, self.settings.learning_rate.initial),
-            jit_compile=not is_torch if wanted == "auto" else wanted,
+            jit_compile=compiling_pays(step) if wanted == "auto" else wanted,
         )
         step.optimizer.build(step.trainable_variables)
         return step
@@ -342,6 +341,15 @@ class TrainingRun:
 
 def _ignore(_event: Any) -> None:
     """Listen to nothing."""
+
+
+def compiling_pays(step: TrainingStep) -> bool:
+    """Say whether XLA makes steps faster: not the wide convolutions of judges on processors."""
+    backend = keras.backend.backend()
+    if backend != "tensorflow":
+        return bool(backend == "jax")
+    on_gpu = any("gpu" in device for device in keras.distribution.list_devices())
+    return on_gpu or not step.has_judges
 
 
 def _adam(settings: AdamSettings, rate: float) -> keras.optimizers.Optimizer:

@@ -58,6 +58,11 @@ class TrainingStep(keras.Model):
         }
         self.built = True
 
+    @property
+    def has_judges(self) -> bool:
+        """Whether discriminator or feature extractor take part."""
+        return bool(self._features or self.discriminator)
+
     def _extra_losses(self) -> list[str]:
         names = ["perceptual_loss"] if self._features else []
         return names + (["adversarial_loss", "discriminator_loss"] if self.discriminator else [])
@@ -111,14 +116,21 @@ class TrainingStep(keras.Model):
         kind, judge = self._settings.adversarial, self.discriminator
         assert judge is not None
         hr, sr = _with_channels(hr, judge), _with_channels(sr, judge)
-        answer = ops.stop_gradient(sr)
         real = _float(judge(hr, training=training))
-        fake = _float(judge(answer, training=training))
-        frozen = [ops.stop_gradient(v.value) for v in judge.trainable_variables]
-        state = [ops.stop_gradient(v.value) for v in judge.non_trainable_variables]
+        # Two gradients through one judgement: that of the weights, with the answer constant, and
+        # that of the answer, with the weights constant. Read once, so that compilers see that
+        # both run forward alike and do it once.
+        weights = [ops.convert_to_tensor(v) for v in judge.trainable_variables]
+        state = [ops.convert_to_tensor(v) for v in judge.non_trainable_variables]
+        fake, new_state = judge.stateless_call(
+            weights, state, ops.stop_gradient(sr), training=training
+        )
+        frozen = [ops.stop_gradient(w) for w in weights]
         judged, _ = judge.stateless_call(frozen, state, sr, training=training)
+        for variable, value in zip(judge.non_trainable_variables, new_state, strict=True):
+            variable.assign(value)
         generator_pays = adversarial_loss(kind, ops.stop_gradient(real), _float(judged))
-        return generator_pays, discriminator_loss(kind, real, fake)
+        return generator_pays, discriminator_loss(kind, real, _float(fake))
 
 
 def _as_list(extractor: keras.Model) -> Callable[[Any], list[Any]]:
