@@ -21,10 +21,10 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-import keras
 import numpy as np
 
 from src_models import RDN, RRDN
+from src_models.backend import keras
 from src_models.batches import PatchBatches
 from src_models.data import collect_images
 from src_models.logits import logits_of

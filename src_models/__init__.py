@@ -17,10 +17,10 @@ if TYPE_CHECKING:
     from src_models.pretrained import describe_model, model_names
     from src_models.rdn import RDN
     from src_models.rrdn import RRDN
-    from src_models.vgg19 import Cut_VGG19
     from src_models.trainer import Trainer
     from src_models.training_config import TrainingSettings
     from src_models.training_events import TrainingControl
+    from src_models.vgg19 import Cut_VGG19
 
 _HOME = {
     "Cut_VGG19": "vgg19",
@@ -47,10 +47,10 @@ __all__ = [
     "Discriminator",
     "ModelDescription",
     "SuperResolutionError",
-    "describe_model",
     "Trainer",
     "TrainingControl",
     "TrainingSettings",
+    "describe_model",
     "load_model",
     "model_names",
     "read_description",

@@ -26,6 +26,7 @@ from src_models.checkpoints import (
 from src_models.config import config_to_dict
 from src_models.data import DataReport
 from src_models.errors import (
+    ModelFileError,
     NetworkError,
     OutOfMemoryError,
     SuperResolutionError,
@@ -379,10 +380,10 @@ def _as_csv(curve: list[dict[str, float]]) -> bytes:
 def _disk_errors(folder: Path, epochs_kept: int) -> Iterator[None]:
     try:
         yield
-    except OSError as error:
+    except (OSError, ModelFileError) as error:  # from checkpoints and from models
         kept = f"The last checkpoint there, after epoch {epochs_kept}, is intact"
         raise TrainingError(
-            f"The training cannot be written to {str(folder)!r} ({error}). "
+            f"The training cannot be written to {str(folder)!r} ({error.__cause__ or error}). "
             f"{kept if epochs_kept else 'There is no checkpoint yet'}: make room and train "
             "again, and it goes on from there."
         ) from error

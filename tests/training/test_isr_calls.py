@@ -2,11 +2,11 @@ from __future__ import annotations
 
 from types import SimpleNamespace
 
-import keras
 import numpy as np
 import pytest
 
 from src_models import RRDN, Trainer, load_model
+from src_models.backend import keras
 from src_models.errors import InvalidInputError
 
 

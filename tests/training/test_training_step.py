@@ -1,9 +1,9 @@
 from __future__ import annotations
 
-import keras
 import numpy as np
 import pytest
 
+from src_models.backend import keras
 from src_models.errors import InvalidInputError, SuperResolutionWarning
 from src_models.isr_settings import (
     adam_from,
