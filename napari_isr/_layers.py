@@ -186,7 +186,7 @@ def visible_region(
     # The viewer may have more dimensions than the layer; they align at the end.
     missing = viewer.dims.ndim - len(axes)
     shown = {axes[i - missing] for i in viewer.dims.displayed if i >= missing}
-    if shown != {"Y", "X"}:
+    if viewer.dims.ndisplay != 2 or shown != {"Y", "X"}:
         raise InvalidInputError(
             "A preview shows rows and columns of one plane. Switch the viewer to 2-D with Y and X "
             "in view."

@@ -293,21 +293,26 @@ class UpscaleWidget(Container[Any]):
         self, source: LayerSource, settings: UpscaleSettings, job: Job, result: Upscaled
     ) -> None:
         layer = result_layer(source, result.pixels, result.record, settings.region, settings.planes)
-        if settings.region is None:
-            if result.speed:
-                self._speeds[str(settings.model)] = job.speed_seen(result.speed)
-        else:
-            self._remove_preview(layer.name)
+        if settings.region is None and result.speed:
+            self._speeds[str(settings.model)] = job.speed_seen(result.speed)
+        old = self._last_preview(layer) if settings.region else None
+        if old is not None:
+            old.data = layer.data
+            old.scale, old.translate, old.metadata = layer.scale, layer.translate, layer.metadata
+            self.status.say(f"Done in {result.seconds:.1f} s: layer {old.name!r} renewed.")
+            return
         chosen = self.layer.value
         self._viewer.add_layer(layer)
         # napari makes the result active; what is to be upscaled stays chosen all the same.
         self.layer.value = chosen
         self.status.say(f"Done in {result.seconds:.1f} s: layer {layer.name!r} added.")
 
-    def _remove_preview(self, name: str) -> None:
-        for old in list(self._viewer.layers):
-            if old.name == name and "napari-isr" in old.metadata:
-                self._viewer.layers.remove(old)
+    def _last_preview(self, layer: napari.layers.Image) -> napari.layers.Image | None:
+        """Return the layer that an earlier preview of the same layer and model made."""
+        for old in self._image_layers():
+            if old.name == layer.name and old.ndim == layer.ndim and "napari-isr" in old.metadata:
+                return old
+        return None
 
     def _show_error(self, error: Exception) -> None:
         self._complain(self.status, str(error))

@@ -260,3 +260,26 @@ def test_an_isr_weight_file_opens_as_a_model(ready, qtbot, finish, legacy_file):
     click(qtbot, widget.run)
     finish(widget)
     assert viewer.layers[-1].data.shape == (24, 28, 3)
+
+
+def test_a_preview_in_3d_or_of_other_planes_is_refused_in_a_sentence(ready, qtbot):
+    viewer, widget = ready
+    viewer.add_image(np.zeros((4, 30, 40)), name="stack")
+    viewer.dims.ndisplay = 3
+    click(qtbot, widget.preview)
+    assert "Switch the viewer to 2-D" in widget.status.text
+    viewer.dims.ndisplay = 2
+    viewer.dims.order = (1, 0, 2)
+    click(qtbot, widget.preview)
+    assert "Switch the viewer to 2-D" in widget.status.text
+    assert widget.run.enabled
+
+
+def test_a_source_that_is_removed_while_it_runs_leaves_its_result(ready, qtbot, finish):
+    viewer, widget = ready
+    viewer.add_image(np.zeros((40, 64, 64), np.uint8), name="movie", visible=False)
+    widget.tile_size.value = 16
+    click(qtbot, widget.run)
+    viewer.layers.remove("movie")
+    finish(widget)
+    assert viewer.layers[-1].name == "movie x2 [tiny]"
