@@ -59,11 +59,6 @@ class TrainingStep(keras.Model):
         }
         self.built = True
 
-    @property
-    def has_judges(self) -> bool:
-        """Whether discriminator or feature extractor take part."""
-        return bool(self._features or self.discriminator)
-
     def _extra_losses(self) -> list[str]:
         names = ["perceptual_loss"] if self._features else []
         return names + (["adversarial_loss", "discriminator_loss"] if self.discriminator else [])
