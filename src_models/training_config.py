@@ -335,7 +335,7 @@ class TrainingSettings:
     save_every : int
         The last model is written after so many epochs (a checkpoint after every one).
     jit_compile : bool or "auto"
-        XLA; "auto" uses it with JAX and TensorFlow.
+        XLA; "auto" uses it with JAX, and with TensorFlow on graphics cards.
     mixed_precision : bool
         Compute in float16, with scaled losses; for GPUs.
     workers : int

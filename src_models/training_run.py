@@ -186,7 +186,7 @@ class TrainingRun:
         wanted = self.settings.jit_compile
         step.compile(
             optimizer=_adam(self.settings.adam, self.settings.learning_rate.initial),
-            jit_compile=compiling_pays(step) if wanted == "auto" else wanted,
+            jit_compile=compiling_pays() if wanted == "auto" else wanted,
         )
         step.optimizer.build(step.trainable_variables)
         return step
@@ -344,13 +344,12 @@ def _ignore(_event: Any) -> None:
     """Listen to nothing."""
 
 
-def compiling_pays(step: TrainingStep) -> bool:
-    """Say whether XLA makes steps faster: not the wide convolutions of judges on processors."""
+def compiling_pays() -> bool:
+    """Say whether XLA makes steps faster: on processors oneDNN's convolutions beat its own."""
     backend = keras.backend.backend()
     if backend != "tensorflow":
         return bool(backend == "jax")
-    on_gpu = any("gpu" in device for device in keras.distribution.list_devices())
-    return on_gpu or not step.has_judges
+    return any("gpu" in device for device in keras.distribution.list_devices())
 
 
 def _adam(settings: AdamSettings, rate: float) -> keras.optimizers.Optimizer:

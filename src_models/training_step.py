@@ -58,11 +58,6 @@ class TrainingStep(keras.Model):
         }
         self.built = True
 
-    @property
-    def has_judges(self) -> bool:
-        """Whether discriminator or feature extractor take part."""
-        return bool(self._features or self.discriminator)
-
     def _extra_losses(self) -> list[str]:
         names = ["perceptual_loss"] if self._features else []
         return names + (["adversarial_loss", "discriminator_loss"] if self.discriminator else [])
@@ -118,10 +113,10 @@ class TrainingStep(keras.Model):
         hr, sr = _with_channels(hr, judge), _with_channels(sr, judge)
         real = _float(judge(hr, training=training))
         # Two gradients through one judgement: that of the weights, with the answer constant, and
-        # that of the answer, with the weights constant. Read once, so that compilers see that
-        # both run forward alike and do it once.
-        weights = [ops.convert_to_tensor(v) for v in judge.trainable_variables]
-        state = [ops.convert_to_tensor(v) for v in judge.non_trainable_variables]
+        # that of the answer, with the weights constant. Weights are read once, so that compilers
+        # see that both run forward alike and do it once.
+        weights = [_read(v) for v in judge.trainable_variables]
+        state = [_read(v) for v in judge.non_trainable_variables]
         fake, new_state = judge.stateless_call(
             weights, state, ops.stop_gradient(sr), training=training
         )
@@ -145,6 +140,11 @@ def _with_channels(images: Any, network: keras.Model) -> Any:
     """Show grey images to a network of colours as grey ones."""
     wanted, given = network.input_shape[-1], images.shape[-1]
     return ops.repeat(images, wanted, axis=-1) if given == 1 != wanted else images
+
+
+def _read(variable: Any) -> Any:
+    """Return a variable's value as a tensor; in TensorFlow `convert_to_tensor` does not."""
+    return ops.reshape(variable, variable.shape)
 
 
 def _float(x: Any) -> Any:
