@@ -8,6 +8,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from src_models.errors import ModelFileError
+from src_models.user_models import user_models
 
 _BUNDLED_FOLDER = Path(__file__).parent / "weights"
 
@@ -18,8 +19,9 @@ DEFAULT_MODEL = "microscopy-x2"
 
 
 def model_names() -> list[str]:
-    """Return the names that `find_model` knows, the default first."""
-    return sorted(BUNDLED, key=lambda name: (name != DEFAULT_MODEL, name))
+    """Return the names that `find_model` knows, the default first and the user's own last."""
+    bundled = sorted(BUNDLED, key=lambda name: (name != DEFAULT_MODEL, name))
+    return [*bundled, *(name for name in user_models() if name not in bundled)]
 
 
 def find_model(path_or_name: str | Path) -> Path:
@@ -37,6 +39,9 @@ def find_model(path_or_name: str | Path) -> Path:
     """
     if str(path_or_name) in BUNDLED:
         return BUNDLED[str(path_or_name)]
+    own = user_models()
+    if str(path_or_name) in own:
+        return own[str(path_or_name)]
     # os.path: pathlib raises on names too long, unknown users and the like.
     given: object = path_or_name
     if not isinstance(given, str | os.PathLike) or not os.path.isfile(os.path.expanduser(given)):
