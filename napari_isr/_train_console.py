@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, get_args
 
 from napari_isr._train_form import make_settings, new_training_folder
 from napari_isr._train_job import SIZES, Goal, TakenLayer, TrainingJob, sharp_is_possible
 from napari_isr._training import Training
 from src_models.errors import InvalidInputError
+from src_models.sources import Source
 from src_models.training_config import DegradationName, TrainingSettings
-
-if TYPE_CHECKING:
-    import napari.layers
-
-    Images = str | Path | napari.layers.Image | Sequence[napari.layers.Image] | Any | Sequence[Any]
 
 
 def train(
-    images: Images,
-    low: Images | None = None,
+    images: Source,
+    low: Source | None = None,
     *,
     model: str | Path = "small",
     scale: int = 2,
@@ -78,7 +73,7 @@ def train(
     >>> training.progress  # doctest: +SKIP
     'Epoch 3, step 40 of 100, loss 0.0123, +0.42 dB against bicubic, 512 s left.'
     """
-    if goal not in ("faithful", "sharp"):
+    if goal not in get_args(Goal):
         raise InvalidInputError(f"goal must be 'faithful' or 'sharp'. Received: goal={goal!r}.")
     if goal == "sharp" and not sharp_is_possible():
         raise InvalidInputError(

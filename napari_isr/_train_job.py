@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
 from types import MappingProxyType
@@ -143,6 +143,10 @@ class TrainingJob:
     folder: Path
     more: bool = False
     epochs_before: int = 0
+
+    def continued(self, epochs: int) -> TrainingJob:
+        """Return the job of training on after so many epochs of the last phase."""
+        return replace(self, more=True, epochs_before=epochs)
 
     def describe(self) -> ModelDescription:
         """Describe the network to train; may read an image to count its channels.

@@ -88,6 +88,15 @@ class Training:
     name : str, optional
         To save the model under, among the user's models, when the training ends.
 
+    Attributes
+    ----------
+    job : TrainingJob
+        As given.
+    mailbox : Mailbox
+        Its news.
+    started : float
+        When the thread was started, by `time.monotonic`.
+
     Raises
     ------
     InvalidInputError
@@ -102,15 +111,17 @@ class Training:
         self._step: StepDone | None = None
         self._gain: float | None = None
         self._words = "Starting …"
+        self.started = time.monotonic()
         self._trained: Trained | None = None
         self._error: Exception | None = None
         self._thread = threading.Thread(target=self._work, name="training")
 
     def __repr__(self) -> str:
-        return f"<Training: {self.progress}>"
+        return f"a training, which stops and keeps its model ({self.progress})"
 
     def start(self) -> Training:
         """Start the thread; return the training itself."""
+        self.started = time.monotonic()
         self._thread.start()
         return self
 
@@ -140,6 +151,11 @@ class Training:
     def is_paused(self) -> bool:
         """Whether it waits, or will after its step."""
         return self._control.is_paused
+
+    @property
+    def gain_in_words(self) -> str:
+        """How much better than bicubic it was last, as a sentence; empty before the first score."""
+        return "" if self._gain is None else f"{self._gain:+.2f} dB against bicubic so far."
 
     @property
     def progress(self) -> str:
