@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -12,7 +13,7 @@ from napari_isr._layers import LayerSource
 from src_models.axes import ImageStack
 from src_models.config import NetworkConfig
 from src_models.description import ModelDescription
-from src_models.errors import SuperResolutionError
+from src_models.errors import ModelFileError, SuperResolutionError
 from src_models.intensity import check_dtype
 from src_models.pretrained import describe_model, model_names
 from src_models.timing import estimate_seconds, in_words, processors_in_words, useful_operations
@@ -72,8 +73,15 @@ class Job:
 
 
 def named_descriptions() -> dict[str, ModelDescription]:
-    """Return the named models with their descriptions, nothing downloaded."""
-    return {name: describe_model(name) for name in model_names()}
+    """Return the named models with their descriptions; files that are none are left out.
+
+    Nothing is downloaded.
+    """
+    descriptions = {}
+    for name in model_names():
+        with suppress(ModelFileError):
+            descriptions[name] = describe_model(name)
+    return descriptions
 
 
 def check_job(

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 from magicgui.widgets import ComboBox, Container, LineEdit, ProgressBar, PushButton, SpinBox
 from napari.qt.threading import create_worker
 from qtpy.QtWidgets import QFileDialog
-from superqt.utils import GeneratorWorker
+from superqt.utils import GeneratorWorker, ensure_main_thread
 
+from napari_isr._events import model_events
 from napari_isr._fields import Note, automatic_box, folded, labelled_rows, narrow_combo
 from napari_isr._layers import (
     LayerSource,
@@ -126,6 +127,7 @@ class UpscaleWidget(Container[Any]):
         self.run.clicked.connect(self._run_all)
         self.preview.clicked.connect(self._run_preview)
         self.cancel.clicked.connect(self._cancel)
+        model_events.saved.connect(self._models_changed)
         self.native.destroyed.connect(lambda: self._close())
 
     # What is chosen -----------------------------------------------------------------------------
@@ -137,6 +139,13 @@ class UpscaleWidget(Container[Any]):
 
     def _model_choices(self, _combo: ComboBox | None = None) -> list[str]:
         return [*self._models, _OPEN_FILE]
+
+    @ensure_main_thread  # type: ignore[untyped-decorator,unused-ignore]
+    def _models_changed(self, _name: str) -> None:
+        """Offer a model that was saved just now; what is chosen stays chosen."""
+        if self._is_open:
+            self._models |= named_descriptions()
+            self.model.reset_choices()
 
     def _layers_changed(self) -> None:
         self.layer.reset_choices()
@@ -338,6 +347,7 @@ class UpscaleWidget(Container[Any]):
         """Let go of everything when the dock is closed; its Qt widgets are gone already."""
         self._quit_worker()
         self._is_open = False
+        model_events.saved.disconnect(self._models_changed)
         layers = self._viewer.layers
         layers.events.inserted.disconnect(self._layers_changed)
         layers.events.removed.disconnect(self._layers_changed)

@@ -15,6 +15,7 @@ from src_models.errors import InvalidInputError, ModelFileError
 from src_models.legacy import describe_legacy, is_legacy
 from src_models.legacy_config import settle
 from src_models.published import PUBLISHED, Published
+from src_models.user_models import user_models
 
 _BUNDLED_FOLDER = Path(__file__).parent / "weights"
 
@@ -25,14 +26,20 @@ DEFAULT_MODEL = "microscopy-x2"
 
 
 def model_names() -> list[str]:
-    """Return the names that `find_model` knows: the default first, downloadable ones last."""
+    """Return the names that `find_model` knows.
+
+    The default first, then what is bundled, the user's own, and what can be downloaded.
+    """
     bundled = sorted(BUNDLED, key=lambda name: (name != DEFAULT_MODEL, name))
-    return bundled + [name for name in PUBLISHED if name not in BUNDLED]
+    own = [name for name in user_models() if name not in BUNDLED and name not in PUBLISHED]
+    return [*bundled, *own, *(name for name in PUBLISHED if name not in BUNDLED)]
 
 
 def is_at_hand(name: str) -> bool:
     """Tell whether a named model is here already, so that `find_model` downloads nothing."""
-    return name in BUNDLED or (name in PUBLISHED and find_cached(PUBLISHED[name]) is not None)
+    if name in PUBLISHED:
+        return find_cached(PUBLISHED[name]) is not None
+    return name in BUNDLED or name in user_models()
 
 
 def find_model(path_or_name: str | Path) -> Path:
@@ -55,6 +62,9 @@ def find_model(path_or_name: str | Path) -> Path:
         return BUNDLED[name]
     if name in PUBLISHED:
         return fetch(PUBLISHED[name])
+    own = user_models()
+    if name in own:
+        return own[name]
     # os.path: pathlib raises on names too long, unknown users and the like.
     given: object = path_or_name
     if not isinstance(given, str | os.PathLike) or not os.path.isfile(os.path.expanduser(given)):
