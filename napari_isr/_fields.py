@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -9,6 +10,9 @@ from magicgui.widgets import ComboBox, Container, Label, SpinBox, Widget, create
 from napari.utils.theme import get_theme
 from qtpy.QtWidgets import QComboBox, QSizePolicy, QWidget
 from superqt import QCollapsible
+
+# A place to break a line, without width.
+_MAY_BREAK = "\u200b"
 
 
 class Note(Label):
@@ -23,7 +27,7 @@ class Note(Label):
     @property
     def text(self) -> str:
         """What it says."""
-        return str(self.value)
+        return str(self.value).replace(_MAY_BREAK, "")
 
     def say(self, text: str, *, complaint: bool = False, theme: str = "dark") -> None:
         """Show a text; nothing for an empty one.
@@ -37,9 +41,10 @@ class Note(Label):
         theme : str
             napari's theme, for the colour of complaints.
         """
-        self.value = text
-        # The theme's "error" is a background colour, unreadable as text on dark.
-        colour = get_theme(theme).warning.as_hex() if complaint else ""
+        # Long names of layers and files have no spaces to break at.
+        self.value = re.sub(r"([_/\\.-])", rf"\1{_MAY_BREAK}", text)
+        # The themes' colours for warnings and errors are made for backgrounds.
+        colour = "#8a4b00" if get_theme(theme).type == "light" else "#e3b617"
         self.native.setStyleSheet(f"color: {colour}; font-weight: 600;" if complaint else "")
         self.visible = bool(text)
 
@@ -74,8 +79,14 @@ def narrow_combo(
 
 def automatic_box(name: str, label: str, tooltip: str) -> SpinBox:
     """Return a box for a number that is chosen automatically unless one is set."""
-    box = SpinBox(name=name, label=label, tooltip=tooltip, min=-1, max=100_000, value=-1)
-    box.native.setSpecialValueText("automatic")
+    box = SpinBox(
+        name=name,
+        label=label,
+        tooltip=f"{tooltip} -1 chooses it automatically.",
+        min=-1,
+        max=100_000,
+        value=-1,
+    )
     return box
 
 

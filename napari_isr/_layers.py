@@ -139,6 +139,11 @@ def layer_type(layer: object) -> str:
     return layer.__class__.__name__
 
 
+def guess_basis(layer: napari.layers.Image) -> tuple[Any, ...]:
+    """Return what `layer_axes` goes by."""
+    return tuple(layer_array(layer).shape), layer.rgb, tuple(layer.axis_labels)
+
+
 def layer_axes(layer: napari.layers.Image) -> str:
     """Return the axes that a layer's labels name, or else those that its shape suggests.
 
@@ -150,7 +155,8 @@ def layer_axes(layer: napari.layers.Image) -> str:
     labels = [str(label).upper() for label in layer.axis_labels]
     if layer.rgb:
         labels.append("C")
-    if all(len(label) == 1 and label.isalpha() for label in labels) and {"Y", "X"} <= set(labels):
+    are_letters = all(len(label) == 1 and label.isalpha() for label in labels)
+    if are_letters and {"Y", "X"} <= set(labels) and len(set(labels)) == len(labels):
         return "".join(labels)
     return guess_axes(layer_array(layer).shape, layer.rgb)
 
@@ -191,6 +197,11 @@ def visible_region(
             "A preview shows rows and columns of one plane. Switch the viewer to 2-D with Y and X "
             "in view."
         )
+    if _is_tilted(layer, [i for i, axis in enumerate(axes) if axis not in "YX"]):
+        raise InvalidInputError(
+            "A preview needs planes that lie in the canvas, and this layer is tilted or "
+            "sheared out of it. Run upscales it all the same."
+        )
     corners = np.array(layer.corner_pixels, float)
     if layer.multiscale:
         corners = corners * np.asarray(layer.downsample_factors[layer.data_level])
@@ -205,9 +216,23 @@ def visible_region(
         elif axis not in together:
             planes[axis] = int(np.clip(here[i], 0, length - 1))
     region = Region(*spans["Y"], *spans["X"])
-    if min(region.shape) < 1 or not layer.visible:
+    # napari moves corners that lie outside onto the border, where they meet.
+    lengths = (source.array.shape[axes.index(axis)] for axis in "YX")
+    is_off = any(n == 1 < length for n, length in zip(region.shape, lengths, strict=True))
+    if is_off or min(region.shape) < 1 or not layer.visible:
         raise InvalidInputError("The canvas shows nothing of this layer. Move it into view.")
     return _middle(region, most_pixels), planes
+
+
+def _is_tilted(layer: napari.layers.Image, other_axes: list[int]) -> bool:
+    """Tell whether a layer's transform mixes the given axes with the others."""
+    own = Affine(scale=layer.scale, rotate=layer.rotate, shear=layer.shear).linear_matrix
+    mixed = layer.affine.linear_matrix @ own
+    rest = [i for i in range(layer.ndim) if i not in other_axes]
+    crossing = np.abs(
+        np.r_[mixed[np.ix_(other_axes, rest)].ravel(), mixed[np.ix_(rest, other_axes)].ravel()]
+    )
+    return bool(crossing.size and crossing.max() > 1e-9 * np.abs(mixed).max())
 
 
 def _middle(region: Region, most_pixels: int) -> Region:

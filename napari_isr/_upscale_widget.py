@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from magicgui.widgets import ComboBox, Container, LineEdit, ProgressBar, PushButton, SpinBox
+from magicgui.widgets import ComboBox, Container, Label, LineEdit, ProgressBar, PushButton, SpinBox
 from napari.qt.threading import create_worker
 from qtpy.QtWidgets import QFileDialog
 from superqt.utils import GeneratorWorker, ensure_main_thread
@@ -17,6 +17,7 @@ from napari_isr._events import model_events
 from napari_isr._fields import Note, automatic_box, folded, labelled_rows, narrow_combo
 from napari_isr._layers import (
     LayerSource,
+    guess_basis,
     layer_axes,
     layer_type,
     result_layer,
@@ -58,6 +59,11 @@ class UpscaleWidget(Container[Any]):
         self._models = named_descriptions()
         self._worker: Any = None
         self._is_open = True
+        self._chosen: Any = None
+        self._guessed_by: tuple[Any, ...] = ()
+        self._file_complaint = ""
+        self._has_run: set[str] = set()
+        self._last_model = DEFAULT_MODEL if DEFAULT_MODEL in self._models else None
         self._speeds: dict[str, float] = {}
         self._make_widgets()
         self._connect()
@@ -95,7 +101,8 @@ class UpscaleWidget(Container[Any]):
             "overlap", "Overlap", "Input pixels of context around each tile."
         )
         self.batch_size = automatic_box("batch_size", "Batch", "Tiles that are run at a time.")
-        advanced = Container[Any](widgets=self._advanced, labels=True)
+        hint = Label(value="-1 leaves the choice to napari-isr.")
+        advanced = Container[Any](widgets=[hint, *self._advanced], labels=True)
         self.preview = PushButton(
             text="Preview what I see",
             tooltip="Upscale only what the canvas shows, in about a second.",
@@ -120,6 +127,7 @@ class UpscaleWidget(Container[Any]):
         layers = self._viewer.layers
         layers.events.inserted.connect(self._layers_changed)
         layers.events.removed.connect(self._layers_changed)
+        layers.events.renamed.connect(self._layers_changed)
         layers.selection.events.active.connect(self._follow_active_layer)
         self.layer.changed.connect(self._layer_chosen)
         self.model.changed.connect(self._model_chosen)
@@ -137,8 +145,9 @@ class UpscaleWidget(Container[Any]):
 
         return [layer for layer in self._viewer.layers if isinstance(layer, Image)]
 
-    def _model_choices(self, _combo: ComboBox | None = None) -> list[str]:
-        return [*self._models, _OPEN_FILE]
+    def _model_choices(self, _combo: ComboBox | None = None) -> list[tuple[str, str]]:
+        names = [(Path(key).stem if _is_path(key) else key, key) for key in self._models]
+        return [*names, (_OPEN_FILE, _OPEN_FILE)]
 
     @ensure_main_thread  # type: ignore[untyped-decorator,unused-ignore]
     def _models_changed(self, _name: str) -> None:
@@ -148,24 +157,51 @@ class UpscaleWidget(Container[Any]):
             self.model.reset_choices()
 
     def _layers_changed(self) -> None:
-        self.layer.reset_choices()
-        self._refresh()
+        """Offer the layers there are; the one that was chosen stays so while it exists."""
+        self._choose_layer(self._chosen)
 
     def _follow_active_layer(self) -> None:
         active = self._viewer.layers.selection.active
-        if active in self._image_layers():
-            self.layer.reset_choices()
-            self.layer.value = active
-        self._layer_chosen()
+        self._choose_layer(active if active in self._image_layers() else self._chosen)
 
-    def _layer_chosen(self) -> None:
-        layer = self.layer.value
-        if layer is not None:
-            try:
-                self.axes.value = layer_axes(layer)
-            except SuperResolutionError:
-                self.axes.value = ""
+    def _choose_layer(self, wanted: napari.layers.Layer | None) -> None:
+        images = self._image_layers()
+        if wanted not in images:
+            active = self._viewer.layers.selection.active
+            wanted = active if active in images else (images[-1] if images else None)
+        with self.layer.changed.blocked():
+            self.layer.reset_choices()
+            self.layer.value = wanted
+        self._layer_chosen(wanted)
+
+    def _layer_chosen(self, layer: napari.layers.Image | None) -> None:
+        """Guess the axes of a layer when it is chosen, not again while it stays as it is."""
+        if layer is not self._chosen:
+            for old, connect in ((self._chosen, False), (layer, True)):
+                if old is not None:
+                    for event in (old.events.data, old.events.axis_labels):
+                        (event.connect if connect else event.disconnect)(self._layer_edited)
+            self._chosen = layer
+            self._guess_axes()
         self._refresh()
+
+    def _layer_edited(self) -> None:
+        self._guess_axes()
+        self._refresh()
+
+    def _guess_axes(self) -> None:
+        """Guess anew if what the guess goes by has changed; what was typed stays otherwise."""
+        if self._chosen is None:
+            return
+        try:
+            basis = (id(self._chosen), *guess_basis(self._chosen))
+            guess = layer_axes(self._chosen)
+        except SuperResolutionError:
+            basis, guess = (), ""
+        if basis != self._guessed_by or not basis:
+            self._guessed_by = basis
+            with self.axes.changed.blocked():
+                self.axes.value = guess
 
     def _model_chosen(self, choice: str | None) -> None:
         if choice == _OPEN_FILE:
@@ -173,23 +209,26 @@ class UpscaleWidget(Container[Any]):
                 self.native, "Open a model file", "", "Model files (*.keras *.hdf5 *.h5);;All (*)"
             )
             self.open_model_file(path)
-        self._refresh()
+        else:
+            self._last_model, self._file_complaint = choice, ""
+            self._refresh()
 
     def open_model_file(self, path: str | Path) -> None:
-        """Add a model file to the list and choose it; an empty path chooses the default again."""
+        """Add a model file to the list and choose it; with an empty path nothing changes.
+
+        A file that cannot be used is explained under the field, and the last model stays chosen.
+        """
+        self._file_complaint = ""
+        if str(path) not in ("", "."):
+            try:
+                self._models[str(path)] = describe_model(path)
+                self._last_model = str(path)
+            except SuperResolutionError as error:
+                self._file_complaint = str(error)
         with self.model.changed.blocked():
-            self.model.value = DEFAULT_MODEL if DEFAULT_MODEL in self._models else None
-        if not path or str(path) == ".":
-            return
-        try:
-            description = describe_model(path)
-        except SuperResolutionError as error:
-            self._refresh()
-            self._complain(self.model_note, str(error))
-            return
-        self._models[str(path)] = description
-        self.model.reset_choices()
-        self.model.value = str(path)
+            self.model.reset_choices()
+            self.model.value = self._last_model
+        self._refresh()
 
     def _refresh(self) -> None:
         """Say what would happen, or what keeps it from happening."""
@@ -205,7 +244,11 @@ class UpscaleWidget(Container[Any]):
                 "which cannot be upscaled. The image chosen here will be."
             )
         self.layer_note.say(layer_note, complaint=bool(job.layer_complaint), theme=theme)
-        self.model_note.say(job.model_words, complaint=job.config is None, theme=theme)
+        self.model_note.say(
+            self._file_complaint or job.model_words,
+            complaint=bool(self._file_complaint) or job.config is None,
+            theme=theme,
+        )
         self.axes_note.say(job.axes_complaint, complaint=True, theme=theme)
         self.plan_note.say(job.plan)
         self.run.enabled = self.preview.enabled = job.is_possible
@@ -232,13 +275,17 @@ class UpscaleWidget(Container[Any]):
         )
 
     def _run_all(self) -> None:
-        source = LayerSource.of(self.layer.value, self.axes.value)
-        self._start(source, self._settings(), self._job())
+        job = self._job()
+        if job.is_possible:
+            source = LayerSource.of(self.layer.value, self.axes.value)
+            self._start(source, self._settings(), job)
+        else:  # the layer changed behind the form's back
+            self._refresh()
 
     def _run_preview(self) -> None:
         job = self._job()
-        source = LayerSource.of(self.layer.value, self.axes.value)
         try:
+            source = LayerSource.of(self.layer.value, self.axes.value)
             region, planes = visible_region(
                 self._viewer,
                 self.layer.value,
@@ -302,18 +349,22 @@ class UpscaleWidget(Container[Any]):
         self, source: LayerSource, settings: UpscaleSettings, job: Job, result: Upscaled
     ) -> None:
         layer = result_layer(source, result.pixels, result.record, settings.region, settings.planes)
-        if settings.region is None and result.speed:
-            self._speeds[str(settings.model)] = job.speed_seen(result.speed)
+        model = str(settings.model)
+        # A single tile tells the speed too, once the network is compiled.
+        once = 1 / max(result.seconds, 1e-3) if model in self._has_run else 0.0
+        self._has_run.add(model)
+        if settings.region is None and (result.speed or once):
+            self._speeds[model] = job.speed_seen(result.speed or once)
         old = self._last_preview(layer) if settings.region else None
         if old is not None:
             old.data = layer.data
             old.scale, old.translate, old.metadata = layer.scale, layer.translate, layer.metadata
             self.status.say(f"Done in {result.seconds:.1f} s: layer {old.name!r} renewed.")
             return
-        chosen = self.layer.value
+        chosen = self._chosen
         self._viewer.add_layer(layer)
         # napari makes the result active; what is to be upscaled stays chosen all the same.
-        self.layer.value = chosen
+        self._choose_layer(chosen)
         self.status.say(f"Done in {result.seconds:.1f} s: layer {layer.name!r} added.")
 
     def _last_preview(self, layer: napari.layers.Image) -> napari.layers.Image | None:
@@ -351,6 +402,7 @@ class UpscaleWidget(Container[Any]):
         layers = self._viewer.layers
         layers.events.inserted.disconnect(self._layers_changed)
         layers.events.removed.disconnect(self._layers_changed)
+        layers.events.renamed.disconnect(self._layers_changed)
         layers.selection.events.active.disconnect(self._follow_active_layer)
 
     def _while_open(self, slot: Callable[..., None]) -> Callable[..., None]:
@@ -364,3 +416,7 @@ class UpscaleWidget(Container[Any]):
 
     def _complain(self, note: Note, text: str) -> None:
         note.say(text, complaint=True, theme=self._viewer.theme)
+
+
+def _is_path(key: str) -> bool:
+    return Path(key).name != key

@@ -17,6 +17,9 @@ from src_models.isr_weights import let_read_isr_weights
 from src_models.legacy import as_isr_trained
 from src_models.tile_work import default_overlap
 
+# The last axis holds channels where it is as long as the network has.
+_AXES = {3: "YXC", 4: "ZYXC", 5: "TZYXC"}
+
 
 class ImageModel:
     """A super-resolution network with its description.
@@ -137,16 +140,17 @@ class ImageModel:
         """
         from src_models.predict import upscale
 
+        shape = np.shape(input_image_array)
+        axes = _AXES.get(len(shape)) if shape and shape[-1] == self.c_dim else None
         if not by_patch_of_size:
-            return upscale(
-                input_image_array, self, tile_size=max((1, *np.shape(input_image_array)))
-            )
+            return upscale(input_image_array, self, axes=axes, tile_size=max((1, *shape)))
         check_whole("by_patch_of_size", by_patch_of_size)
         check_whole("batch_size", batch_size)
         check_whole("padding_size", padding_size, 0)
         return upscale(
             input_image_array,
             self,
+            axes=axes,
             tile_size=by_patch_of_size,
             overlap=max(padding_size, default_overlap(self.description)),
             batch_size=batch_size,

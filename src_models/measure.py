@@ -18,7 +18,7 @@ _SAMPLED_BLOCKS = 32
 
 
 def measure_channels(
-    stack: ImageStack, description: ModelDescription
+    stack: ImageStack, description: ModelDescription, *, sample: bool = False
 ) -> Iterator[dict[int, IntensityRange]]:
     """Measure the range of each channel over all planes, block by block.
 
@@ -26,6 +26,8 @@ def measure_channels(
     ----------
     stack : ImageStack
         Measured in full if it is in memory, otherwise on a sample of 32 blocks a channel.
+    sample : bool
+        Measure on a sample in any case, for a quick look.
     description : ModelDescription
         Says whether uint8 images keep the fixed range 0 to 255.
 
@@ -44,13 +46,15 @@ def measure_channels(
     ranges: dict[int, IntensityRange] = {}
     for channel, planes in by_channel.items():
         meter = RangeMeter()
-        for block in _blocks(stack, planes, meter):
+        for block in _blocks(stack, planes, meter, sample):
             meter.add(block)
             ranges[channel] = meter.range
             yield ranges
 
 
-def _blocks(stack: ImageStack, planes: list[Plane], meter: RangeMeter) -> Iterator[NDArray[Any]]:
+def _blocks(
+    stack: ImageStack, planes: list[Plane], meter: RangeMeter, sample: bool
+) -> Iterator[NDArray[Any]]:
     """Yield the blocks to measure: all of an array in memory, a sample of a lazy one.
 
     A sample that shows nothing but a constant says little: more follow until there is more.
@@ -58,9 +62,12 @@ def _blocks(stack: ImageStack, planes: list[Plane], meter: RangeMeter) -> Iterat
     regions = list(split_region(Region(0, stack.size[0], 0, stack.size[1]), _BLOCK))
     order = np.arange(len(planes) * len(regions))
     sampled = len(order)
-    if not isinstance(stack.array, np.ndarray) and len(order) > _SAMPLED_BLOCKS:
+    is_sampled = sample or not isinstance(stack.array, np.ndarray)
+    if is_sampled and len(order) > _SAMPLED_BLOCKS:
         first = np.linspace(0, len(order) - 1, _SAMPLED_BLOCKS).round().astype(int)
         order, sampled = np.r_[first, np.setdiff1d(order, first)], _SAMPLED_BLOCKS
+    if sample:
+        order = order[: 2 * _SAMPLED_BLOCKS]
     for number, block in enumerate(order):
         if number >= sampled and meter.range.low < meter.range.high:
             return

@@ -94,7 +94,8 @@ def upscale(
     Notes
     -----
     Intensities are mapped to [0, 1] by one range per channel for the whole array and mapped back
-    afterwards; see `src_models.intensity`. So ``upscale(a * x + b)`` is ``a * upscale(x) + b``.
+    afterwards; see `src_models.intensity`. So ``upscale(a * x + b)`` is ``a * upscale(x) + b`` for
+    every a above 0.
 
     Examples
     --------
@@ -133,7 +134,8 @@ def upscale_steps(
     image, model, axes, tile_size, overlap, batch_size
         As for `upscale`.
     region : Region, optional
-        Upscale these rows and columns only, as they would be in the whole result.
+        Upscale these rows and columns only, as they would be in the whole result (of an image
+        of more than 32 megapixels, whose intensities are then measured on a sample, nearly so).
     planes : dict, optional
         Upscale only these positions along axes other than Y, X and C, such as ``{"Z": 3}``; the
         axes stay, with length 1.
@@ -152,7 +154,8 @@ def upscale_steps(
     stack, network = _open(image, model, axes)
     work = TileWork(stack, network.description, tile_size, overlap, batch_size, region, planes)
     yield Progress(0, work.total)
-    for work.ranges in measure_channels(stack, network.description):
+    is_part = region is not None or planes is not None
+    for work.ranges in measure_channels(stack, network.description, sample=is_part):
         yield Progress(0, work.total)
     engine: Engine = KerasEngine(network.model)
     while work.pending:

@@ -26,6 +26,9 @@ from src_models.tiling import Region, Tile, split_region
 # Enough context for most networks: the *effective* receptive field is far below the possible one.
 _USUAL_OVERLAP = 16
 _BLOCK = 1024
+# Up to this share, hot pixels explain pixels far out of range.
+_MANY_FAR = 0.002
+_FEW_PIXELS = 100
 
 
 class TileWork:
@@ -63,7 +66,8 @@ class TileWork:
         self.done = 0
         self.total = len(self.pending)
         self.batch_size = min(batch_size, self.total)
-        self._not_finite = 0
+        self._not_finite = self._far = self._seen = 0
+        self._residuals: list[NDArray[np.float64]] = []
         self._warned_of_memory = False
 
     def _is_chosen(self, plane: Plane) -> bool:
@@ -104,6 +108,7 @@ class TileWork:
             rows, columns = (read.start for read in tile.read)
             inner = region.shifted(-rows, -columns)
             self._residuals.append(residual[inner.slices])
+            self._note_far(residual[inner.slices], self.ranges[plane.channel])
             unit = tile.take(unit)
             if unit.shape[-1] < self.channels:  # grey to a network of colours
                 unit = np.repeat(unit, self.channels, axis=-1)
@@ -111,6 +116,12 @@ class TileWork:
         # The last batch is filled up, so that the backend compiles one shape and no more.
         tiles += tiles[-1:] * (self.batch_size - len(tiles))
         return np.stack(tiles)
+
+    def _note_far(self, residual: NDArray[np.float64], levels: IntensityRange) -> None:
+        """Count pixels that go round the network for their intensity, not for their digits."""
+        finite = residual[np.isfinite(residual)]
+        self._far += int((np.abs(finite) > 0.01 * (levels.high - levels.low)).sum())
+        self._seen += residual.size
 
     def keep(self, batch: list[tuple[Plane, Region]], answers: NDArray[np.float32]) -> None:
         """Write the network's answers into the result.
@@ -203,6 +214,15 @@ class TileWork:
 
     def warn(self) -> None:
         """Tell of what the result cannot be trusted in."""
+        if self._far > max(_FEW_PIXELS, _MANY_FAR * self._seen):
+            warnings.warn(
+                f"{self._far / self._seen:.1%} of the pixels lie far outside the range of "
+                "intensities that was measured, and were repeated instead of upscaled. A sample "
+                "of a lazy array may have missed them: load the array into memory, or upscale "
+                "bright and dim planes apart.",
+                SuperResolutionWarning,
+                stacklevel=4,
+            )
         if self._not_finite:
             warnings.warn(
                 f"{self._not_finite} pixels of the image are not finite (NaN or infinite). They "

@@ -112,7 +112,7 @@ def train(settings: dict[str, Any], data: Path, folder: Path) -> Path:
         training={
             "settings": settings,
             "trained_on": settings["trained_on"],
-            "images": {"trained_on": sum(len(p) for _, p in groups), "held_out": len(held_out)},
+            "pairs": {"trained_on": sum(len(p) for _, p in groups), "held_out": len(held_out)},
             "held_out_gain_db": mean_gain(network, held_out),
             "curve": report.curve,
             "seconds": report.curve[-1]["seconds"],

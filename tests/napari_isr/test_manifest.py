@@ -25,7 +25,7 @@ def run_fresh(code):
 def test_the_manifest_is_valid_and_its_commands_import():
     manifest = PluginManifest.from_distribution("napari-isr")
     manifest.validate_imports()
-    assert [w.display_name for w in manifest.contributions.widgets] == ["Upscale"]
+    assert [w.display_name for w in manifest.contributions.widgets] == ["Upscale", "Train"]
     assert "napari/layers/filter" in manifest.contributions.menus
 
 
