@@ -113,8 +113,8 @@ class Row(Container[Any]):
 
 def _list_of(choices: Callable[..., Any], name: str, tooltip: str) -> Select:
     chosen = Select(name=name, choices=choices, allow_multiple=True, tooltip=tooltip)
-    inner = chosen.native if isinstance(chosen.native, QListWidget) else None
-    inner = inner or chosen.native.findChild(QListWidget)
+    native = chosen.native
+    inner = native if isinstance(native, QListWidget) else native.findChild(QListWidget)
     inner.setFixedHeight(_LIST_HEIGHT)
     return chosen
 

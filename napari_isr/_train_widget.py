@@ -116,6 +116,8 @@ class TrainWidget(QWidget):
             "curves": Fold("Curves", column(self.plots, self.preview)),
         }
         self._open("images", "network")
+        for note in (self.images.report, self.status, self.save_note):
+            note.say("")
         self._save_row = _beside(self.model_name, self.save)
         self.model_name.native.setPlaceholderText("name of the model")
         self._arrange()
