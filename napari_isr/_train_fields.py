@@ -20,7 +20,7 @@ from magicgui.widgets import (
     SpinBox,
     Widget,
 )
-from qtpy.QtWidgets import QListWidget, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QListWidget, QPushButton, QVBoxLayout, QWidget
 
 from napari_isr._fields import Note, automatic_box, narrow_combo
 from napari_isr._train_form import USUAL_BATCH, USUAL_PATCH
@@ -36,7 +36,7 @@ _MADE_BY = {
     "shrinking and JPEG": "jpeg",
 }
 _LIST_HEIGHT = 74
-_LABEL_WIDTH = 76
+_LABEL_WIDTH = 78
 
 
 def column(
@@ -66,6 +66,40 @@ def column(
     return holder
 
 
+class Fold(QWidget):
+    """A section under a title that opens and closes it; grows and shrinks with what it holds.
+
+    Parameters
+    ----------
+    title : str
+        On the button.
+    content : QWidget
+        What is shown under it, or not.
+    """
+
+    def __init__(self, title: str, content: QWidget) -> None:
+        super().__init__()
+        self._title, self._content = title, content
+        self.button = QPushButton()
+        self.button.setCheckable(True)
+        self.button.setStyleSheet("text-align: left; padding: 4px;")
+        self.button.toggled.connect(self._toggled)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(4)
+        layout.addWidget(self.button)
+        layout.addWidget(content)
+        self._toggled(False)
+
+    def _toggled(self, is_open: bool) -> None:
+        self._content.setVisible(is_open)
+        self.button.setText(f"{'▾' if is_open else '▸'} {self._title}")
+
+    def open(self, is_open: bool = True) -> None:
+        """Show the content, or hide it."""
+        self.button.setChecked(is_open)
+
+
 class Row(Container[Any]):
     """A label and a field beside each other; labels of all rows are equally wide."""
 
@@ -79,8 +113,8 @@ class Row(Container[Any]):
 
 def _list_of(choices: Callable[..., Any], name: str, tooltip: str) -> Select:
     chosen = Select(name=name, choices=choices, allow_multiple=True, tooltip=tooltip)
-    inner = chosen.native if isinstance(chosen.native, QListWidget) else None
-    inner = inner or chosen.native.findChild(QListWidget)
+    native = chosen.native
+    inner = native if isinstance(native, QListWidget) else native.findChild(QListWidget)
     inner.setFixedHeight(_LIST_HEIGHT)
     return chosen
 
@@ -98,11 +132,11 @@ class ImageFields:
         self.folder = FileEdit(
             name="folder",
             mode=FileDialogMode.EXISTING_DIRECTORY,
-            tooltip="Folder of high-resolution PNG, JPEG or TIFF files.",
+            tooltip="PNG, JPEG or TIFF files.",
         )
         self.is_paired = CheckBox(
             name="is_paired",
-            text="There are low-resolution images too",
+            text="Low resolution is given too",
             tooltip="Otherwise they are made from the high-resolution ones.",
         )
         self.low_layers = _list_of(
@@ -127,7 +161,7 @@ class ImageFields:
         self._headings = Label(value="High resolution:"), Label(value="Low resolution:")
         self._made_row = Row(self.made_by, "Made by")
         self.native = column(
-            Row(self.source, "Images from"),
+            Row(self.source, "From"),
             self._headings[0],
             self.layers,
             self.folder,

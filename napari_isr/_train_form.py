@@ -235,6 +235,7 @@ def make_settings(
         seconds=minutes * 60 if epochs is None else None,
         steps_per_epoch=steps or SIZES[size or "small"].steps,
         batch_size=batch,
+        jit_compile=False,
         learning_rate=rate,
         patch=patch or PatchSettings(size=USUAL_PATCH),
         data=DataSettings(

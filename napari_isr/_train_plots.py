@@ -55,14 +55,15 @@ class TrainingPlots(QWidget):
             plot.setLabel("left", label, units=None, **{"font-size": "8pt"})
             if unit:
                 plot.setLabel("left", f"{label} ({unit})", **{"font-size": "8pt"})
-            plot.getAxis("left").setWidth(48)
+            plot.getAxis("left").setWidth(58)
             plot.getAxis("left").enableAutoSIPrefix(False)
             self._plots.append(plot)
             self._layout.addWidget(plot)
         loss, score = self._plots
         score.setLabel("bottom", "epoch", **{"font-size": "8pt"})
-        legend = score.addLegend(offset=(-4, -4), labelTextSize="8pt", colCount=2)
-        legend.layout.setContentsMargins(2, 0, 2, 0)
+        # A legend would lie on the curves.
+        model, bicubic = (f'<span style="color: {c}">' for c in (_MODEL, _BICUBIC))
+        score.setTitle(f"{model}model</span> and {bicubic}bicubic</span>", size="8pt")
         pen = pyqtgraph.mkPen
         self._curves = {
             "loss": loss.plot(pen=pen(_LOSS, width=2)),
@@ -72,9 +73,8 @@ class TrainingPlots(QWidget):
                 symbolSize=4,
                 symbolBrush=_MODEL,
                 symbolPen=None,
-                name="model",
             ),
-            "bicubic": score.plot(pen=pen(_BICUBIC, width=2, style=_dashes()), name="bicubic"),
+            "bicubic": score.plot(pen=pen(_BICUBIC, width=2, style=_dashes())),
         }
 
     def follow_theme(self, theme: str) -> None:
@@ -88,8 +88,6 @@ class TrainingPlots(QWidget):
                 axis.setTextPen(colours.text.as_hex())
                 axis.labelStyle["color"] = colours.text.as_hex()
                 axis.setLabel(axis.labelText, **axis.labelStyle)
-            if plot.plotItem.legend is not None:
-                plot.plotItem.legend.setLabelTextColor(colours.text.as_hex())
 
     def add_step(self, step: StepDone) -> None:
         """Draw the loss on."""

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 MARK = "napari-isr preview"
 _GAP = 0.08
+# Between patches, in pixels of the smallest kind.
+_LINES = 2
 _PERCENTILES = (0.5, 99.5)
 
 Pictures = Mapping[str, Sequence[NDArray[np.float32]]]
@@ -37,61 +39,81 @@ class PreviewLayers:
 
     def __init__(self, viewer: napari.viewer.Viewer, title: str) -> None:
         self._viewer, self._title = viewer, title
-        self._layers: dict[str, napari.layers.Image] = {}
-        self._sizes: tuple[tuple[int, ...], ...] = ()
+        self._place: tuple[float, float, float] | None = None
+        self._made: set[str] = set()
 
     @property
-    def layers(self) -> list[napari.layers.Image]:
-        """The layers that are in the viewer."""
-        return [layer for layer in self._layers.values() if layer in self._viewer.layers]
+    def layers(self) -> dict[str, napari.layers.Image]:
+        """The layers that are in the viewer, by kind."""
+        # Looked up each time: a layer that the user removes must not be kept alive by us.
+        ours = (layer for layer in self._viewer.layers if is_preview(layer))
+        return {
+            layer.metadata[MARK][1]: layer
+            for layer in ours
+            if layer.metadata[MARK][0] == self._title
+        }
+
+    def begin(self) -> None:
+        """Show layers again that the user removed or hid."""
+        self._made = set()
 
     def show(self, pictures: Pictures) -> None:
-        """Show pictures, in the layers of the last ones if there are any.
+        """Show pictures, in the layers of the last ones where there are any.
 
         Parameters
         ----------
         pictures : mapping
             Patches ``(H, W, C)`` by kind, intensities around 0 to 1; the largest kind last. A
-            layer that the user has removed does not come back.
+            layer that the user has removed comes back after `begin` only.
         """
-        sizes = tuple(patch.shape for patch in list(pictures.values())[-1])
-        canvases = {kind: _stacked(patches) for kind, patches in pictures.items()}
-        if self._layers and sizes == self._sizes:
-            for kind, canvas in canvases.items():
-                if self._layers[kind] in self._viewer.layers:
-                    self._layers[kind].data = canvas
-            return
-        self.remove()
-        self._sizes = sizes
-        self._add(canvases)
+        least = next(iter(pictures.values()))[0].shape[0]
+        canvases = {
+            kind: _stacked(patches, _LINES * round(patches[0].shape[0] / least))
+            for kind, patches in pictures.items()
+        }
+        old = self.layers
+        if not old or self._place is None:
+            self._place = self._free_place()
+        chosen = list(self._viewer.layers.selection)
+        for kind, placed in self._placed(canvases).items():
+            layer = old.get(kind)
+            if layer is not None and layer.rgb == (canvases[kind].ndim == 3):
+                # In place: layers removed in a slot and others added soon after crash Mesa.
+                layer.data = canvases[kind]
+                layer.scale, layer.translate = placed["scale"], placed["translate"]
+                if kind not in self._made:
+                    layer.visible = True
+            elif kind not in self._made:
+                self._viewer.add_image(canvases[kind], **placed)
+            self._made.add(kind)
+        if chosen and set(chosen) != set(self._viewer.layers.selection):
+            # What the user had chosen stays chosen, here and in other widgets.
+            self._viewer.layers.selection.active = chosen[-1]
+            self._viewer.layers.selection = chosen
 
-    def _add(self, canvases: dict[str, NDArray[np.float32]]) -> None:
-        layers = self._viewer.layers
-        chosen = list(layers.selection)
+    def _placed(self, canvases: dict[str, NDArray[np.float32]]) -> dict[str, dict[str, Any]]:
+        """Return the arguments of the layers by kind."""
+        assert self._place is not None
+        top, left, pixel = self._place
         largest = list(canvases.values())[-1]
         limits = [float(v) for v in np.percentile(largest, _PERCENTILES)]
-        top, left, pixel = self._place()
+        arguments = {}
         for number, (kind, canvas) in enumerate(canvases.items()):
             scale = largest.shape[0] / canvas.shape[0] * pixel
             offset = number * largest.shape[1] * (1 + _GAP) * pixel
             is_rgb = canvas.ndim == 3
-            looks: dict[str, Any] = {} if is_rgb else {"contrast_limits": _increasing(limits)}
-            self._layers[kind] = self._viewer.add_image(
-                canvas,
-                name=f"{self._title}: {kind}",
-                rgb=is_rgb,
-                scale=(scale, scale),
+            arguments[kind] = {
+                "name": f"{self._title}: {kind}",
+                "rgb": is_rgb,
+                "scale": (scale, scale),
                 # The centre of the first pixel, so that the borders meet.
-                translate=(top + scale / 2, left + offset + scale / 2),
-                metadata={MARK: kind},
-                **looks,
-            )
-        # What the user had chosen stays chosen, here and in other widgets.
-        if chosen:
-            layers.selection.active = chosen[-1]
-            layers.selection = chosen
+                "translate": (top + scale / 2, left + offset + scale / 2),
+                "metadata": {MARK: (self._title, kind)},
+                **({} if is_rgb else {"contrast_limits": _increasing(limits)}),
+            }
+        return arguments
 
-    def _place(self) -> tuple[float, float, float]:
+    def _free_place(self) -> tuple[float, float, float]:
         """Return top and left of the free place beside all layers, and the size of a pixel."""
         layers = [layer for layer in self._viewer.layers if layer.ndim >= 2]
         if not layers:
@@ -104,20 +126,22 @@ class PreviewLayers:
 
     def look(self) -> None:
         """Move the camera so that the layers fill the canvas."""
-        if self.layers:
-            self._viewer.reset_view(layers=self.layers, reset_camera_angle=False)
+        layers = list(self.layers.values())
+        if layers:
+            self._viewer.reset_view(layers=layers, reset_camera_angle=False)
 
-    def remove(self) -> None:
-        """Take the layers away."""
-        for layer in self.layers:
-            self._viewer.layers.remove(layer)
-        self._layers = {}
+    def hide(self) -> None:
+        """Hide the layers until `begin` and the next pictures."""
+        for layer in self.layers.values():
+            layer.visible = False
 
 
-def _stacked(patches: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
+def _stacked(patches: Sequence[NDArray[np.float32]], gap: int) -> NDArray[np.float32]:
     """Put patches one below the other; ``(H, W)`` or, with three channels, RGB in [0, 1]."""
     width = min(patch.shape[1] for patch in patches)
-    canvas = np.concatenate([patch[:, :width] for patch in patches])
+    line = np.zeros((gap, width, patches[0].shape[-1]), np.float32)
+    parts = [part for patch in patches for part in (line, patch[:, :width])]
+    canvas = np.concatenate(parts[1:])
     return np.clip(canvas, 0, 1) if canvas.shape[-1] == 3 else canvas[..., 0]
 
 

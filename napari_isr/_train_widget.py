@@ -9,16 +9,17 @@ from typing import TYPE_CHECKING, Any
 
 from magicgui.widgets import CheckBox, LineEdit, ProgressBar, PushButton
 from napari.qt.threading import create_worker
+from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QFileDialog, QFrame, QHBoxLayout, QScrollArea, QVBoxLayout, QWidget
-from superqt import QCollapsible
 from superqt.utils import GeneratorWorker, ensure_main_thread
 
 from napari_isr._events import model_events
-from napari_isr._fields import Note, folded
+from napari_isr._fields import Note
 from napari_isr._train_fields import (
     OPEN_FILE,
     SCRATCH,
     AdvancedFields,
+    Fold,
     ImageFields,
     NetworkFields,
     column,
@@ -101,20 +102,22 @@ class TrainWidget(QWidget):
         self.progress = ProgressBar(visible=False, max=_PARTS)
         self.status = Note("status")
         self.preview = CheckBox(
-            text="Show a live preview",
+            text="Live preview in the viewer",
             value=True,
-            tooltip="Layers with input, bicubic, model and truth, a few times a minute.",
+            tooltip="Input, bicubic, model and truth from left to right, a few times a minute.",
         )
         self.model_name = LineEdit(tooltip="Name of the model in the Upscale widget.")
         self.save = PushButton(text="Save", tooltip="Add the model to your models.")
         self.save_note = Note("save")
         self._folds = {
-            "images": folded("Images", self.images.native),
-            "network": folded("Network", self.network.native),
-            "advanced": folded("Advanced settings", self.advanced.native),
-            "curves": folded("Curves", column(self.plots, self.preview)),
+            "images": Fold("Images", self.images.native),
+            "network": Fold("Network", self.network.native),
+            "advanced": Fold("Advanced settings", self.advanced.native),
+            "curves": Fold("Curves", column(self.plots, self.preview)),
         }
         self._open("images", "network")
+        for note in (self.images.report, self.status, self.save_note):
+            note.say("")
         self._save_row = _beside(self.model_name, self.save)
         self.model_name.native.setPlaceholderText("name of the model")
         self._arrange()
@@ -124,6 +127,7 @@ class TrainWidget(QWidget):
         scroll = QScrollArea()
         scroll.setWidgetResizable(True)
         scroll.setFrameShape(QFrame.Shape.NoFrame)
+        scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         scroll.setWidget(form)
         # Always in view, whatever the form's height.
         bottom = column(
@@ -142,7 +146,7 @@ class TrainWidget(QWidget):
 
     def _open(self, *names: str) -> None:
         for name, fold in self._folds.items():
-            _set_open(fold, name in names)
+            fold.open(name in names)
 
     def _connect(self) -> None:
         layers = self._viewer.layers
@@ -279,6 +283,8 @@ class TrainWidget(QWidget):
     def _show_check(self, checked: Checked) -> None:
         self.images.report.say(checked.report.in_words)
         if checked.patches:
+            self._previews.hide()
+            self._pairs.begin()
             self._pairs.show(
                 {
                     "low resolution": [patch.lr for patch in checked.patches],
@@ -301,7 +307,7 @@ class TrainWidget(QWidget):
         if job is not None:
             self._trained = None
             self.save_note.say("")
-            self._pairs.remove()
+            self._pairs.hide()
             self._start(job, keep_curves=False)
 
     def _go_on(self) -> None:
@@ -314,6 +320,7 @@ class TrainWidget(QWidget):
         self._job = job
         self._training = training = Training(job)
         self._has_looked = False
+        self._previews.begin()
         self._open("curves")
         self.plots.begin(self._viewer.theme, keep=keep_curves)
         self.progress.visible = True
@@ -472,10 +479,3 @@ def _beside(*widgets: Any) -> QWidget:
     for widget in widgets:
         layout.addWidget(widget.native)
     return holder
-
-
-def _set_open(fold: QCollapsible, is_open: bool) -> None:
-    if is_open:
-        fold.expand(animate=False)
-    else:
-        fold.collapse(animate=False)

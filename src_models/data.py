@@ -51,7 +51,8 @@ class DataReport:
     @property
     def in_words(self) -> str:
         """The report as lines of text."""
-        lines = [f"{self.used} image planes can be used, {len(self.skipped)} files are skipped."]
+        planes = "1 image plane" if self.used == 1 else f"{self.used} image planes"
+        lines = [f"{planes} can be used, {len(self.skipped) or 'nothing'} skipped."]
         lines += [f"Skipped {name}: {reason}" for name, reason in self.skipped]
         lines += [f"Note on {name}: {remark}" for name, remark in self.notes]
         return "\n".join(lines)

@@ -23,6 +23,14 @@ def tiny_model_file(tmp_path):
     return model.save(tmp_path / "tiny.keras")
 
 
+@pytest.fixture(autouse=True)
+def models_folder(tmp_path, monkeypatch):
+    """Where the user's models are, instead of the real folder."""
+    folder = tmp_path / "models"
+    monkeypatch.setenv("NAPARI_ISR_MODELS", str(folder))
+    return folder
+
+
 @pytest.fixture
 def legacy_file(tmp_path):
     """A weight file of a small RDN, in the layout in which ISR saved them."""

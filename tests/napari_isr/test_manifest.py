@@ -47,15 +47,17 @@ def test_samples_open(name, shape, dtype):
     assert attributes["name"] == name
 
 
-def test_opening_the_widget_imports_no_backend():
+def test_opening_the_widgets_imports_no_backend():
     loaded = run_fresh(
         "import sys, napari, napari_isr\n"
         "from npe2 import PluginManager\n"
         "PluginManager.instance().discover()\n"
         "viewer = napari.Viewer()\n"
         "viewer.open_sample('napari-isr', 'embl_plant_12bit')\n"
-        "viewer.window.add_plugin_dock_widget('napari-isr', 'Upscale')\n"
-        "print(*[m for m in ('keras', 'tensorflow', 'torch', 'jax') if m in sys.modules])\n"
+        "for name in ('Upscale', 'Train'):\n"
+        "    viewer.window.add_plugin_dock_widget('napari-isr', name)\n"
+        "heavy = ('keras', 'tensorflow', 'torch', 'jax', 'pyqtgraph')\n"
+        "print(*[m for m in heavy if m in sys.modules])\n"
         "viewer.close()\n"
     )
     assert loaded == []
