@@ -42,7 +42,7 @@ class Note(Label):
             napari's theme, for the colour of complaints.
         """
         # Long names of layers and files have no spaces to break at.
-        self.value = re.sub(r"([_/\\.-])", rf"\1{_MAY_BREAK}", text)
+        self.value = re.sub(r"([_/\\])", rf"\1{_MAY_BREAK}", text)
         # The themes' colours for warnings and errors are made for backgrounds.
         colour = "#8a4b00" if get_theme(theme).type == "light" else "#e3b617"
         self.native.setStyleSheet(f"color: {colour}; font-weight: 600;" if complaint else "")

@@ -58,7 +58,7 @@ class UpscaleWidget(Container[Any]):
         self._viewer = viewer
         self._models = named_descriptions()
         self._worker: Any = None
-        self._is_open = True
+        self._is_open = self._follows = True
         self._chosen: Any = None
         self._guessed_by: tuple[Any, ...] = ()
         self._file_complaint = ""
@@ -161,6 +161,8 @@ class UpscaleWidget(Container[Any]):
         self._choose_layer(self._chosen)
 
     def _follow_active_layer(self) -> None:
+        if not self._follows:
+            return
         active = self._viewer.layers.selection.active
         self._choose_layer(active if active in self._image_layers() else self._chosen)
 
@@ -361,10 +363,10 @@ class UpscaleWidget(Container[Any]):
             old.scale, old.translate, old.metadata = layer.scale, layer.translate, layer.metadata
             self.status.say(f"Done in {result.seconds:.1f} s: layer {old.name!r} renewed.")
             return
-        chosen = self._chosen
-        self._viewer.add_layer(layer)
         # napari makes the result active; what is to be upscaled stays chosen all the same.
-        self._choose_layer(chosen)
+        self._follows = False
+        self._viewer.add_layer(layer)
+        self._follows = True
         self.status.say(f"Done in {result.seconds:.1f} s: layer {layer.name!r} added.")
 
     def _last_preview(self, layer: napari.layers.Image) -> napari.layers.Image | None:

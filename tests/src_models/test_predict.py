@@ -715,3 +715,17 @@ class TestFailures:
         ours = [SuperResolutionError, *SuperResolutionError.__subclasses__()]
         assert len(ours) >= 6
         assert not any(issubclass(error, RuntimeError) for error in ours)
+
+
+def test_predict_reads_the_last_axis_as_channels_where_it_is_as_long(repeating: Networks) -> None:
+    network = repeating(channels=2, scale=3)
+    image = picture((6, 7, 2))
+    np.testing.assert_allclose(network.predict(image), image.repeat(3, 0).repeat(3, 1), atol=1e-6)
+
+
+def test_pixels_far_from_the_sample_of_a_lazy_stack_are_told(repeating: Networks) -> None:
+    stack = np.stack([picture((40, 50))] * 60).astype(np.float32)
+    stack[7] *= 1000
+    lazy = da.from_array(stack, chunks=(1, 40, 50))
+    with pytest.warns(SuperResolutionWarning, match="far outside the range"):
+        upscale(lazy, repeating())
