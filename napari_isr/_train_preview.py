@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
+from qtpy.QtCore import QTimer
 
 if TYPE_CHECKING:
     import napari.layers
@@ -16,6 +17,7 @@ MARK = "napari-isr preview"
 _GAP = 0.08
 # Between patches, in pixels of the smallest kind.
 _LINES = 2
+_TURN = 10  # ms
 _PERCENTILES = (0.5, 99.5)
 
 Pictures = Mapping[str, Sequence[NDArray[np.float32]]]
@@ -41,6 +43,20 @@ class PreviewLayers:
         self._viewer, self._title = viewer, title
         self._place: tuple[float, float, float] | None = None
         self._made: set[str] = set()
+        self._waiting: dict[str, tuple[NDArray[np.float32], dict[str, Any]]] = {}
+        self._looks = False
+        self._turn = QTimer()
+        self._turn.setInterval(_TURN)
+        self._turn.timeout.connect(self._show_next)
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether there are pictures still to be shown."""
+        return self._turn.isActive()
+
+    def close(self) -> None:
+        """Show nothing more."""
+        self._turn.stop()
 
     @property
     def layers(self) -> dict[str, napari.layers.Image]:
@@ -57,39 +73,54 @@ class PreviewLayers:
         """Show layers again that the user removed or hid."""
         self._made = set()
 
-    def show(self, pictures: Pictures) -> None:
+    def show(self, pictures: Pictures, *, look: bool = False) -> None:
         """Show pictures, in the layers of the last ones where there are any.
+
+        Each layer has a turn of the event loop to itself: one takes napari up to 100 ms.
 
         Parameters
         ----------
         pictures : mapping
             Patches ``(H, W, C)`` by kind, intensities around 0 to 1; the largest kind last. A
             layer that the user has removed comes back after `begin` only.
+        look : bool
+            Whether to move the camera there in the end.
         """
         least = next(iter(pictures.values()))[0].shape[0]
         canvases = {
             kind: _stacked(patches, _LINES * round(patches[0].shape[0] / least))
             for kind, patches in pictures.items()
         }
-        old = self.layers
-        if not old or self._place is None:
+        if not self.layers or self._place is None:
             self._place = self._free_place()
-        chosen = list(self._viewer.layers.selection)
-        for kind, placed in self._placed(canvases).items():
-            layer = old.get(kind)
-            if layer is not None and layer.rgb == (canvases[kind].ndim == 3):
-                # In place: layers removed in a slot and others added soon after crash Mesa.
-                layer.data = canvases[kind]
-                layer.scale, layer.translate = placed["scale"], placed["translate"]
-                if kind not in self._made:
-                    layer.visible = True
-            elif kind not in self._made:
-                self._viewer.add_image(canvases[kind], **placed)
-            self._made.add(kind)
-        if chosen and set(chosen) != set(self._viewer.layers.selection):
-            # What the user had chosen stays chosen, here and in other widgets.
-            self._viewer.layers.selection.active = chosen[-1]
-            self._viewer.layers.selection = chosen
+        self._waiting = {
+            kind: (canvases[kind], placed) for kind, placed in self._placed(canvases).items()
+        }
+        self._looks = self._looks or look
+        self._turn.start()
+
+    def _show_next(self) -> None:
+        if not self._waiting:
+            self._turn.stop()
+            if self._looks:
+                self._looks = False
+                self.look()
+            return
+        kind = next(iter(self._waiting))
+        canvas, placed = self._waiting.pop(kind)
+        is_new, layer = kind not in self._made, self.layers.get(kind)
+        self._made.add(kind)
+        if layer is not None and layer.rgb == (canvas.ndim == 3):
+            # In place: layers removed in a slot and others added soon after crash Mesa.
+            _update(layer, canvas, placed)
+            if is_new:
+                layer.visible = True
+        elif is_new:
+            chosen = list(self._viewer.layers.selection)
+            self._viewer.add_image(canvas, **placed)
+            if chosen:  # stays chosen, here and in other widgets
+                self._viewer.layers.selection.active = chosen[-1]
+                self._viewer.layers.selection = chosen
 
     def _placed(self, canvases: dict[str, NDArray[np.float32]]) -> dict[str, dict[str, Any]]:
         """Return the arguments of the layers by kind."""
@@ -134,6 +165,15 @@ class PreviewLayers:
         """Hide the layers until `begin` and the next pictures."""
         for layer in self.layers.values():
             layer.visible = False
+
+
+def _update(layer: Any, canvas: NDArray[np.float32], placed: dict[str, Any]) -> None:
+    """Set what differs: input, bicubic and truth stay the same while a network learns."""
+    if not np.array_equal(layer.data, canvas):
+        layer.data = canvas
+    for name in ("scale", "translate"):
+        if not np.allclose(getattr(layer, name), placed[name]):
+            setattr(layer, name, placed[name])
 
 
 def _stacked(patches: Sequence[NDArray[np.float32]], gap: int) -> NDArray[np.float32]:

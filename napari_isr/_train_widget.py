@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from magicgui.widgets import CheckBox, LineEdit, ProgressBar, PushButton
 from napari.qt.threading import create_worker
-from qtpy.QtCore import Qt
+from qtpy.QtCore import QEvent, Qt
 from qtpy.QtWidgets import QFileDialog, QFrame, QHBoxLayout, QScrollArea, QVBoxLayout, QWidget
 from superqt.utils import GeneratorWorker, ensure_main_thread
 
@@ -51,6 +52,7 @@ if TYPE_CHECKING:
 
 _WIDTH = 300
 _PARTS = 1000
+_PREVIEW_SECONDS = 4.0
 
 
 class _TrainingWorker(GeneratorWorker[Any, Any, Any]):
@@ -75,13 +77,15 @@ class TrainWidget(QWidget):
     def __init__(self, viewer: napari.viewer.Viewer) -> None:
         super().__init__()
         self._viewer = viewer
+        self._is_docked = False
         self._models = named_descriptions()
         self._worker: Any = None
         self._training: Training | None = None
         self._trained: Trained | None = None
         self._job: TrainingJob | None = None
         self._is_open = True
-        self._has_looked = False
+        self._has_looked, self._shown = False, -math.inf
+        self._newest: Preview | None = None
         self._previews = PreviewLayers(viewer, "Training")
         self._pairs = PreviewLayers(viewer, "Check")
         self._make_widgets()
@@ -289,9 +293,9 @@ class TrainWidget(QWidget):
                 {
                     "low resolution": [patch.lr for patch in checked.patches],
                     "high resolution": [patch.hr for patch in checked.patches],
-                }
+                },
+                look=True,
             )
-            self._pairs.look()
 
     # Training -----------------------------------------------------------------------------------
 
@@ -319,7 +323,7 @@ class TrainWidget(QWidget):
     def _start(self, job: TrainingJob, *, keep_curves: bool) -> None:
         self._job = job
         self._training = training = Training(job)
-        self._has_looked = False
+        self._has_looked, self._shown = False, -math.inf
         self._previews.begin()
         self._open("curves")
         self.plots.begin(self._viewer.theme, keep=keep_curves)
@@ -351,14 +355,15 @@ class TrainWidget(QWidget):
         for epoch in news.epochs:
             self.plots.add_epoch(epoch)
         self.plots.draw()
-        if news.preview is not None and self.preview.value:
-            self._show_preview(news.preview)
+        if news.preview is not None:
+            self._newest = news.preview
+        if time.monotonic() - self._shown > _PREVIEW_SECONDS:
+            self._show_preview()
 
     def _show_step(self, step: StepDone) -> None:
         assert self._training is not None
         self.plots.add_step(step)
         if self._training.is_paused:
-            self.status.say(f"Paused in epoch {step.epoch}, step {step.step}.")
             return
         elapsed = time.monotonic() - self._training.started
         self.progress.max = _PARTS
@@ -368,21 +373,24 @@ class TrainWidget(QWidget):
             f"{in_words(step.seconds_left)} left. {self._training.gain_in_words}"
         )
 
-    def _show_preview(self, preview: Preview) -> None:
-        patches = preview.patches
+    def _show_preview(self) -> None:
+        if self._newest is None or not self.preview.value:
+            return
+        patches, self._newest = self._newest.patches, None
+        self._shown = time.monotonic()
         self._previews.show(
             {
                 "input": [patch.lr for patch in patches],
                 "bicubic": [patch.bicubic for patch in patches],
                 "model": [patch.sr for patch in patches],
                 "truth": [patch.hr for patch in patches],
-            }
+            },
+            look=not self._has_looked,  # once: then the camera is the user's again
         )
-        if not self._has_looked:  # once: then the camera is the user's again
-            self._has_looked = True
-            self._previews.look()
+        self._has_looked = True
 
     def _show_trained(self, trained: Trained) -> None:
+        self._show_preview()
         self._trained = trained
         reasons = {"stopped": "Stopped", "time is up": "The time is up"}
         gain = "" if trained.gain is None else f" {trained.gain:+.2f} dB against bicubic."
@@ -407,7 +415,7 @@ class TrainWidget(QWidget):
         else:
             training.pause()
             self.pause.text = "Continue"
-            self.status.say("Pausing after the step in work …")
+            self.status.say("Paused. Continue goes on, Stop keeps the model.")
 
     def _stop(self) -> None:
         if self._training is not None:
@@ -431,11 +439,23 @@ class TrainWidget(QWidget):
 
     # End ----------------------------------------------------------------------------------------
 
+    def event(self, event: QEvent | None) -> bool:
+        """Notice that napari took the widget out of its dock, which does not destroy it."""
+        if event is not None and event.type() == QEvent.Type.ParentChange:
+            if self.parent() is None and self._is_docked:
+                self._close()
+            self._is_docked = self.parent() is not None
+        return bool(super().event(event))
+
     def _close(self) -> None:
-        """Let go of everything when the dock is closed; its Qt widgets are gone already."""
+        """Let go of everything when the dock is closed; its Qt widgets may be gone already."""
+        if not self._is_open:
+            return
         self._is_open = False
         if self._training is not None:
             self._training.stop()
+        self._previews.close()
+        self._pairs.close()
         model_events.saved.disconnect(self._models_changed)
         layers = self._viewer.layers
         layers.events.inserted.disconnect(self._layers_changed)

@@ -5,8 +5,10 @@ Run it with ``make screenshots``; it starts a virtual screen where there is none
 
 from __future__ import annotations
 
+import os
 import time
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import napari
@@ -38,6 +40,14 @@ def until_done(widget: Any) -> None:
     while widget.cancel.enabled:
         wait(0.05)
     wait(0.5)
+
+
+def until_trained(widget: Any) -> None:
+    """Wait for the end of the Train widget's work."""
+    wait(0.2)
+    while not widget.run.enabled:
+        wait(0.05)
+    wait(1)
 
 
 def take(viewer: napari.Viewer, name: str) -> None:
@@ -77,6 +87,40 @@ def main() -> None:
     viewer.theme = "light"
     viewer.layers.selection.active = viewer.layers[0]
     take(viewer, "5-light")
+    viewer.close()
+    with TemporaryDirectory() as folder:
+        os.environ["NAPARI_ISR_MODELS"] = folder
+        train()
+
+
+def train() -> None:
+    """Take the pictures of the Train widget, from a sample to a model of one's own in use."""
+    viewer = napari.Viewer(title="napari-isr")
+    viewer.window.resize(1200, 760)
+    viewer.open_sample("napari-isr", "embl_plant_12bit")
+    wait(1)
+    _, widget = viewer.window.add_plugin_dock_widget("napari-isr", "Train")
+    click(widget.images.check)
+    until_trained(widget)
+    take(viewer, "6-train")
+    widget.network.length.value = 1
+    click(widget.run)
+    while len(widget.plots.scores) < 5:
+        wait(0.05)
+    take(viewer, "7-training")
+    until_trained(widget)
+    widget.model_name.value = "plant"
+    click(widget.save)
+    viewer.theme = "light"
+    take(viewer, "8-trained")
+    dock, upscale = viewer.window.add_plugin_dock_widget("napari-isr", "Upscale", tabify=True)
+    dock.raise_()
+    upscale.model.value = "plant"
+    click(upscale.run)
+    until_done(upscale)
+    viewer.theme = "dark"
+    viewer.reset_view(layers=[viewer.layers[-1]])
+    take(viewer, "9-own-model")
     viewer.close()
 
 
