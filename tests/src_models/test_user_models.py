@@ -20,7 +20,7 @@ def test_a_model_that_was_added_is_one_of_the_named_ones(folder, rng):
     source = find_model("microscopy-x2")
     path = add_user_model(source, " my cells ", summary="For cells.", training={"trained_on": "7"})
     assert path == folder / "my cells.keras" == find_model("my cells")
-    assert model_names() == ["microscopy-x2", "my cells"]
+    assert model_names()[:2] == ["microscopy-x2", "my cells"]
     description = read_description(path)
     assert (description.name, description.summary) == ("my cells", "For cells.")
     assert description.training["trained_on"] == "7"
