@@ -27,7 +27,6 @@ from src_models.training_config import (
     LearningRate,
     LossSettings,
     PatchSettings,
-    ValidationSettings,
 )
 
 SETTINGS = TrainingSettings(
@@ -38,8 +37,7 @@ SETTINGS = TrainingSettings(
     loss=LossSettings(pixel="mse"),
     learning_rate=LearningRate(initial=1e-3, decay="cosine", warmup_steps=100),
     patch=PatchSettings(size=48),
-    data=DataSettings(validation_share=0.05),
-    validation=ValidationSettings(patches=7, every=5),
+    data=DataSettings(match_gain=True, validation_share=0.0),
 )
 
 
