@@ -23,11 +23,11 @@ from src_models.degrade import binned, resize_bicubic
 from src_models.interpolation_start import start_as_interpolation
 from src_models.metrics import fit_intensity, psnr
 from src_models.training_config import (
+    AdamSettings,
     DataSettings,
     LearningRate,
     LossSettings,
     PatchSettings,
-    ValidationSettings,
 )
 
 SETTINGS = TrainingSettings(
@@ -36,10 +36,10 @@ SETTINGS = TrainingSettings(
     batch_size=8,
     # Squared error: its best answer is the mean of what may be there, which PSNR rewards.
     loss=LossSettings(pixel="mse"),
-    learning_rate=LearningRate(initial=1e-3, decay="cosine", warmup_steps=100),
+    learning_rate=LearningRate(initial=6e-4, decay="cosine", warmup_steps=200),
+    adam=AdamSettings(clip_norm=0.1),
     patch=PatchSettings(size=48),
-    data=DataSettings(validation_share=0.05),
-    validation=ValidationSettings(patches=7, every=5),
+    data=DataSettings(match_gain=True, validation_share=0.0),
 )
 
 

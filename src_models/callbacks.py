@@ -55,11 +55,13 @@ class Clock:
 
 
 class SetLearningRate(keras.callbacks.Callback):
-    """Set the learning rate before every step, as the settings say."""
+    """Set the learning rate before every step: what the settings say, times `factor()`."""
 
-    def __init__(self, settings: TrainingSettings, clock: Clock) -> None:
+    def __init__(
+        self, settings: TrainingSettings, clock: Clock, factor: Callable[[], float]
+    ) -> None:
         super().__init__()
-        self._settings, self._clock = settings, clock
+        self._settings, self._clock, self._factor = settings, clock, factor
         self._epoch = 0
         self._last: float | None = None
 
@@ -72,7 +74,7 @@ class SetLearningRate(keras.callbacks.Callback):
         settings = self._settings
         step = self._epoch * settings.steps_per_epoch + batch
         share = max(step / (settings.epochs * settings.steps_per_epoch), self._clock.share)
-        rate = settings.learning_rate.at(step, self._epoch, share)
+        rate = settings.learning_rate.at(step, self._epoch, share) * self._factor()
         if rate != self._last:
             self.model.optimizer.learning_rate = rate
             self._last = rate

@@ -34,6 +34,8 @@ class TrainingState:
         Time spent.
     curve : list of dict
         One point an epoch: losses, learning rate and scores.
+    rate_factor : float
+        What the learning rate is multiplied by; halved whenever an epoch had to be undone.
     best : dict
         Best value of each monitored metric so far.
     scores : list of dict
@@ -46,6 +48,7 @@ class TrainingState:
 
     epoch: int = 0
     seconds: float = 0.0
+    rate_factor: float = 1.0
     curve: list[dict[str, float]] = field(default_factory=list)
     best: dict[str, float] = field(default_factory=dict)
     scores: list[dict[str, Any]] = field(default_factory=list)

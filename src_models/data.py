@@ -15,7 +15,7 @@ from src_models.degrade import binned, crop_to_multiple, resize_bicubic
 from src_models.description import ModelDescription
 from src_models.errors import InvalidInputError
 from src_models.intensity import IntensityRange, measure_range
-from src_models.metrics import robust_range
+from src_models.metrics import fit_gain_offset, robust_range
 from src_models.registration import estimate_shift
 from src_models.sources import (
     ImageCache,
@@ -281,7 +281,8 @@ def _plane_reader(
 
 def _with_scores(image: TrainingImage, description: ModelDescription) -> TrainingImage:
     lr, hr = image.crop(image.region, np.random.default_rng(0))
-    error = np.abs(resize_bicubic(lr, (hr.shape[0], hr.shape[1])) - hr).mean()
+    bicubic = resize_bicubic(lr, (hr.shape[0], hr.shape[1]))
+    error, fit = np.abs(bicubic - hr).mean(), fit_gain_offset(bicubic, hr)
     is_fixed = description.intensity == "8-bit" and image.levels == IntensityRange(0.0, 255.0)
     data_range = 1.0 if is_fixed else (robust_range(hr) or 1.0)
-    return replace(image, data_range=data_range, bicubic_error=float(error))
+    return replace(image, data_range=data_range, bicubic_error=float(error), fit=fit)

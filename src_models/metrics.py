@@ -105,6 +105,26 @@ def ssim(truth: NDArray[Any], image: NDArray[Any], *, data_range: float) -> floa
     )
 
 
+def fit_gain_offset(image: NDArray[Any], truth: NDArray[Any]) -> tuple[float, float]:
+    """Return the gain and offset that bring `image` closest to `truth` in squared error.
+
+    Parameters
+    ----------
+    image, truth : ndarray
+        Of equal shape.
+
+    Returns
+    -------
+    gain, offset : float
+        For ``gain * image + offset``; a constant image has a gain of 0.
+    """
+    values, target = image.astype(np.float64), truth.astype(np.float64)
+    mean = float(values.mean())
+    spread = float(np.sum((values - mean) ** 2))
+    gain = float(np.sum((values - mean) * target)) / spread if spread > 0 else 0.0
+    return gain, float(target.mean()) - gain * mean
+
+
 def fit_intensity(image: NDArray[Any], truth: NDArray[Any]) -> NDArray[np.float64]:
     """Return `image` with the gain and offset that bring it closest to `truth`.
 
@@ -121,8 +141,5 @@ def fit_intensity(image: NDArray[Any], truth: NDArray[Any]) -> NDArray[np.float6
     ndarray of float64
         ``gain * image + offset`` with the least mean squared error.
     """
-    values, target = image.astype(np.float64), truth.astype(np.float64)
-    centred = values - values.mean()
-    spread = float(np.sum(centred**2))
-    gain = float(np.sum(centred * target)) / spread if spread > 0 else 0.0
-    return np.asarray(gain * centred + target.mean())
+    gain, offset = fit_gain_offset(image, truth)
+    return np.asarray(gain * image.astype(np.float64) + offset)

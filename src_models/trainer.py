@@ -15,7 +15,7 @@ from src_models.model_io import load_model
 from src_models.sources import Source
 from src_models.training_config import PatchSettings, TrainingSettings, ValidationSettings
 from src_models.training_events import Listener, TrainingControl, TrainingResult
-from src_models.training_images import hold_out
+from src_models.training_images import hold_out, match_gains
 from src_models.training_run import TrainingImages, TrainingRun
 
 _USUAL_PATCH = 32
@@ -184,6 +184,8 @@ class Trainer:
                 skipped=(*report.skipped, *found.skipped),
                 notes=(*report.notes, *found.notes),
             )
+        if data.match_gain:
+            training = match_gains(training)
         return TrainingImages(training=training, validation=validation, report=report)
 
     def prepare(

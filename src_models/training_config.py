@@ -234,6 +234,10 @@ class DataSettings:
         pixel size, such as a confocal image that samples its resolution twice too finely.
     alignment : {"warn", "correct", "ignore"}
         What to do about pairs that phase correlation finds shifted.
+    match_gain : bool
+        Scale the high-resolution images to train on so that the brightness ratio of all pairs is
+        the median of theirs. Two instruments' ratio differs from field to field for reasons that
+        no image shows; learning it by heart spoils what is learnt of the structures.
     validation_share : float
         Part of the images (of their area, if they are few) held out from training to validate
         with, where no validation images are given.
@@ -244,6 +248,7 @@ class DataSettings:
     degradations: tuple[Degradation, ...] = (Degradation(),)
     bin_lr: int = 1
     alignment: Alignment = "warn"
+    match_gain: bool = False
     validation_share: float = 0.1
     cache_bytes: int = 2**31
 

@@ -47,6 +47,11 @@ class TrainingImage:
         Mean absolute error of cubic interpolation, in the network's intensities.
     settings : DataSettings
         How low-resolution patches are made.
+    fit : tuple of float
+        Gain and offset that bring cubic interpolation closest to the high-resolution image, in
+        the network's intensities.
+    factor : float
+        What the high-resolution intensities above that offset are multiplied by.
     """
 
     name: str
@@ -59,6 +64,8 @@ class TrainingImage:
     data_range: float
     bicubic_error: float
     settings: DataSettings
+    fit: tuple[float, float] = (1.0, 0.0)
+    factor: float = 1.0
 
     def crop(
         self, region: Region, rng: np.random.Generator
@@ -83,7 +90,10 @@ class TrainingImage:
         else:
             lr = _shrunk(self.read_lr(), region, self.settings.bin_lr)
         unit = np.clip(self._unit(lr), *_KEPT).astype(np.float32)
-        return unit, self._unit(hr).astype(np.float32)
+        truth = self._unit(hr)
+        if self.factor != 1:
+            truth = (truth - self.fit[1]) * self.factor + self.fit[1]
+        return unit, truth.astype(np.float32)
 
     def _hr(self, region: Region) -> NDArray[Any]:
         s, (top, left) = self.scale, self.offset
@@ -147,6 +157,21 @@ def hold_out(
         training.append(replace(image, region=region._replace(y1=cut)))
         validation.append(replace(image, region=region._replace(y0=cut)))
     return training, validation
+
+
+def match_gains(images: list[TrainingImage]) -> list[TrainingImage]:
+    """Give all pairs the brightness ratio that is the median of theirs.
+
+    Images that get darker where the other side gets brighter have no ratio and stay as they are.
+    """
+    gains = [image.fit[0] for image in images if image.fit[0] > 0]
+    if not gains:
+        return images
+    common = float(np.median(gains))
+    return [
+        replace(image, factor=common / image.fit[0]) if image.fit[0] > 0 else image
+        for image in images
+    ]
 
 
 def _shrunk(lr: NDArray[Any], region: Region, bins: int) -> NDArray[Any]:

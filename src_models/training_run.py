@@ -44,6 +44,7 @@ from src_models.training_step import TrainingStep
 from src_models.validation import Validator
 
 logger = logging.getLogger(__name__)
+_COLLAPSE = 4
 _OUT_OF_MEMORY = ("out of memory", "oom when", "resource_exhausted", "bad_alloc", "allocate")
 
 
@@ -231,7 +232,7 @@ class TrainingRun:
             self._keep(step, epoch, logs)
 
         listed = [
-            parts.SetLearningRate(settings, clock),
+            parts.SetLearningRate(settings, clock, lambda: self.state.rate_factor),
             parts.StopWhenDiverged(),
             obey,
             validate,
@@ -280,12 +281,19 @@ class TrainingRun:
     def _keep(self, step: TrainingStep, epoch: int, logs: dict[str, float]) -> None:
         """Write down a finished epoch, the checkpoint first."""
         state = self.state
+        if self._has_collapsed(logs):
+            self._undo(step, epoch)
+            logs["undone"] = 1.0
         old_best = dict(state.best)
         state.epoch = epoch + 1
         state.curve = [p for p in state.curve if p["epoch"] <= epoch]
         state.curve.append({"epoch": epoch + 1, "seconds": state.seconds, **logs})
         for metric, mode in self.monitored.items():
-            if metric in logs and _is_better(logs[metric], state.best.get(metric), mode):
+            if (
+                "undone" not in logs
+                and metric in logs
+                and _is_better(logs[metric], state.best.get(metric), mode)
+            ):
                 state.best[metric] = logs[metric]
         self._improved = tuple(m for m in state.best if state.best[m] != old_best.get(m))
         is_due = state.epoch % self.settings.save_every == 0
@@ -299,6 +307,28 @@ class TrainingRun:
                 self._save_model(self.model_path())
         logger.info("Epoch %d of %d: %s", state.epoch, self.settings.epochs, logs)
         self._listener(EpochDone(state.epoch, self.settings.epochs, logs, self._improved))
+
+    def _has_collapsed(self, logs: dict[str, float]) -> bool:
+        """Say whether one step too long has undone what was learnt, and no later one mends it."""
+        losses = self.settings.loss
+        if losses.adversarial_weight or losses.perceptual_weight:
+            return False  # they may well trade pixels for looks
+        earlier = [p["pixel_loss"] for p in self.state.curve if "undone" not in p]
+        return bool(earlier) and logs["pixel_loss"] > _COLLAPSE * min(earlier)
+
+    def _undo(self, step: TrainingStep, epoch: int) -> None:
+        """Go back to the last checkpoint, and on with half the learning rate."""
+        found = load_checkpoint(self.folder)
+        if found is None:
+            return
+        restore_variables(found[1], self._variables(step))
+        self.state.rate_factor /= 2
+        logger.warning(
+            "The loss rose %d-fold in epoch %d, so its steps are undone and the learning rate is "
+            "halved.",
+            _COLLAPSE,
+            epoch + 1,
+        )
 
     def _save_model(self, path: Path) -> None:
         self.generator.describe(training=self.record())

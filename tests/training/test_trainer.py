@@ -271,3 +271,24 @@ def test_half_precision_trains_and_leaves_a_network_of_single_precision(
     assert any(not np.array_equal(a, b) for a, b in zip(before, after, strict=True))
     assert {layer.dtype_policy.name for layer in network.model.layers} == {"float32"}
     assert load_model(result.last_model).model.get_layer("F_m1").dtype_policy.name == "float32"
+
+
+def test_an_epoch_that_ruins_the_network_is_undone_and_training_goes_on_more_slowly(
+    small_rdn, cells, tmp_path
+) -> None:
+    network = small_rdn()
+    trainer = trainer_of(network, cells(2), tmp_path)
+    trainer.train(epochs=2)
+    good = network.model.get_weights()
+
+    def ruin(event: object) -> None:
+        if isinstance(event, StepDone) and (event.epoch, event.step) == (3, 1):
+            network.model.set_weights([0 * w for w in good])
+        if isinstance(event, EpochDone) and event.epoch == 3:
+            kept = zip(good, network.model.get_weights(), strict=True)
+            assert all(np.array_equal(a, b) for a, b in kept)
+
+    result = trainer.train(epochs=4, on_event=ruin)
+    assert [p.get("undone") for p in result.curve] == [None, None, 1.0, None]
+    assert result.curve[3]["learning_rate"] == pytest.approx(result.curve[0]["learning_rate"] / 2)
+    assert result.curve[3]["pixel_loss"] < 2 * result.curve[1]["pixel_loss"]

@@ -7,14 +7,15 @@ from PIL import Image
 
 from src_models.config import RDNConfig
 from src_models.data import collect_images
-from src_models.degrade import binned
+from src_models.degrade import binned, resize_bicubic
 from src_models.description import ModelDescription
 from src_models.errors import InvalidInputError
 from src_models.image_files import read_planes
+from src_models.metrics import fit_gain_offset
 from src_models.sources import ImageSource, match_sources
 from src_models.tiling import Region
 from src_models.training_config import DataSettings, Degradation
-from src_models.training_images import hold_out
+from src_models.training_images import hold_out, match_gains
 
 
 def description(x: int = 2, c_dim: int = 1, intensity: str = "measured") -> ModelDescription:
@@ -246,3 +247,17 @@ def test_what_is_held_out_is_never_trained_on(cells) -> None:
     training, validation = hold_out(many, 0.25, 8)
     assert len(training) + len(validation) == 12
     assert not {i.name for i in training} & {i.name for i in validation}
+
+
+def test_pairs_of_different_brightness_get_one_ratio_and_keep_their_offset(cells) -> None:
+    images = [image // 4 for image in cells(3)]
+    pairs = [binned(image, 2) for image in images]
+    truths = [(factor * image + 100) for factor, image in zip((1, 2, 3), images, strict=True)]
+    found, _ = collect(pairs, [truth.astype(np.float32) for truth in truths])
+    assert [image.fit[0] for image in found] == sorted(image.fit[0] for image in found)
+    rng = np.random.default_rng(0)
+    for image, plain in zip(match_gains(found), found, strict=True):
+        lr, hr = image.crop(image.region, rng)
+        gain, offset = fit_gain_offset(resize_bicubic(lr, hr.shape[:2]), hr)
+        assert gain == pytest.approx(found[1].fit[0], rel=1e-3)
+        assert offset == pytest.approx(plain.fit[1], abs=1e-3)
