@@ -23,6 +23,7 @@ class TrainingPlots(QWidget):
         layout.setContentsMargins(0, 0, 0, 0)
         self.losses: list[tuple[float, float]] = []
         self.scores: list[tuple[float, float, float]] = []
+        self._before = 0.0
         self._curves: dict[str, Any] = {}
         self._plots: list[Any] = []
 
@@ -40,7 +41,7 @@ class TrainingPlots(QWidget):
             self._make_plots()
         self.follow_theme(theme)
         if not keep:
-            self.losses, self.scores = [], []
+            self.losses, self.scores, self._before = [], [], 0.0
         self._draw()
 
     def _make_plots(self) -> None:
@@ -94,7 +95,10 @@ class TrainingPlots(QWidget):
         loss = step.losses.get("loss")
         if loss is None:
             return
-        self.losses.append((step.epoch - 1 + step.step / step.steps_per_epoch, loss))
+        x = step.epoch - 1 + step.step / step.steps_per_epoch
+        if self.losses and x + self._before < self.losses[-1][0]:
+            self._before = self.losses[-1][0]  # a second phase counts its epochs anew
+        self.losses.append((x + self._before, loss))
         if len(self.losses) > _MOST_POINTS:
             self.losses = self.losses[::2]
 
@@ -102,7 +106,7 @@ class TrainingPlots(QWidget):
         """Draw the scores on."""
         if "val_PSNR" in epoch.logs:
             scores = epoch.logs["val_PSNR"], epoch.logs["val_PSNR_bicubic"]
-            self.scores.append((float(epoch.epoch), *scores))
+            self.scores.append((self._before + epoch.epoch, *scores))
 
     def draw(self) -> None:
         """Show what was added."""

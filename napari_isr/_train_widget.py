@@ -350,10 +350,10 @@ class TrainWidget(QWidget):
     def _show_news(self, news: News) -> None:
         if news.words:
             self.status.say(news.words)
-        if news.step is not None:
-            self._show_step(news.step)
         for epoch in news.epochs:
             self.plots.add_epoch(epoch)
+        if news.step is not None:
+            self._show_step(news.step)
         self.plots.draw()
         if news.preview is not None:
             self._newest = news.preview
@@ -396,7 +396,7 @@ class TrainWidget(QWidget):
         gain = "" if trained.gain is None else f" {trained.gain:+.2f} dB against bicubic."
         self.status.say(
             f"{reasons.get(trained.reason, 'Finished')} after {trained.epochs} epochs.{gain} "
-            "Name the model to use it in the Upscale widget."
+            f"{trained.remark} Name the model to use it in the Upscale widget."
         )
 
     def _finished(self) -> None:

@@ -5,7 +5,9 @@ The library is imported in here, inside the functions that run in the thread.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import gc
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
@@ -55,6 +57,8 @@ class Trained:
         What was skipped of the images.
     trained_on : str
         The images in a few words.
+    remark : str
+        What was not as asked for; a sentence, or empty.
     """
 
     model_file: Path
@@ -65,6 +69,7 @@ class Trained:
     curve: list[dict[str, float]]
     report: str
     trained_on: str
+    remark: str = ""
 
 
 def run_job(job: TrainingJob, control: TrainingControl, tell: Tell) -> Trained:
@@ -86,9 +91,30 @@ def run_job(job: TrainingJob, control: TrainingControl, tell: Tell) -> Trained:
     """
     tell("Starting. The first time in a session starts the backend, which takes some seconds …")
     generator = _make_generator(job)
+    with _quick_collections():
+        return _run_phases(generator, job, control, tell)
+
+
+@contextmanager
+def _quick_collections() -> Iterator[None]:
+    """Leave what is there already out of Python's garbage collections.
+
+    With a backend loaded a full one takes half a second, in which napari stands still.
+    """
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()
+
+
+def _run_phases(
+    generator: ImageModel, job: TrainingJob, control: TrainingControl, tell: Tell
+) -> Trained:
     sharp_folder = job.folder / "sharp"
     is_sharp_begun = job.more and sharp_folder.exists()
     result = report = None
+    remark = ""
     if not is_sharp_begun:
         share = _FAITHFUL_SHARE if job.goal == "sharp" else 1.0
         settings = _for_a_share(job, share, job.epochs_before)
@@ -96,10 +122,10 @@ def run_job(job: TrainingJob, control: TrainingControl, tell: Tell) -> Trained:
     if job.goal == "sharp" and not control.is_stopped:
         before = job.epochs_before if is_sharp_begun else 0
         settings = _for_a_share(job, 1 - _FAITHFUL_SHARE, before)
-        result, report = _train_sharp(generator, job, settings, sharp_folder, control, tell)
+        result, report, remark = _train_sharp(generator, job, settings, sharp_folder, control, tell)
     assert result is not None
     assert report is not None
-    return _as_trained(result, job, report)
+    return replace(_as_trained(result, job, report), remark=remark)
 
 
 def _make_generator(job: TrainingJob) -> ImageModel:
@@ -156,13 +182,13 @@ def _train_sharp(
     folder: Path,
     control: TrainingControl,
     tell: Tell,
-) -> tuple[TrainingResult, Any]:
+) -> tuple[TrainingResult, Any, str]:
     discriminator, extractor, remark = _judges(generator.description, settings.patch.size)
-    tell(remark)
+    tell(remark or "The sharp phase begins.")
     losses = _SHARP if extractor is not None else _SHARP_WITHOUT_FEATURES
     rate = LearningRate(initial=_SHARP_RATE, decay="cosine")
     settings = replace(settings, loss=losses, learning_rate=rate)
-    return _train(
+    result, report = _train(
         generator,
         job,
         settings,
@@ -172,6 +198,7 @@ def _train_sharp(
         discriminator=discriminator,
         feature_extractor=extractor,
     )
+    return result, report, remark
 
 
 def _judges(description: ModelDescription, patch: int) -> tuple[Any, Any, str]:
@@ -190,8 +217,8 @@ def _judges(description: ModelDescription, patch: int) -> tuple[Any, Any, str]:
         extractor = vgg19.Cut_VGG19(size, list(_FEATURES), c_dim=channels)
     except (ImportError, DownloadError, InvalidInputError) as error:
         reason = str(error).splitlines()[0]
-        return discriminator, None, f"Sharp without VGG19's features: {reason}"
-    return discriminator, extractor, "The sharp phase begins."
+        return discriminator, None, f"Trained without VGG19's features. {reason}"
+    return discriminator, extractor, ""
 
 
 def _as_trained(result: TrainingResult, job: TrainingJob, report: Any) -> Trained:
