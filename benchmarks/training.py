@@ -125,7 +125,7 @@ def isr_plain_loop(graph: keras.Model, folders: tuple[Path, Path], batch: int) -
 
     def step() -> None:
         name = names[rng.integers(len(names))]
-        lr, hr = (np.asarray(Image.open(folder / name)) / 255.0 for folder in folders)
+        lr, hr = (np.asarray(Image.open(folder / name)) / np.float32(255) for folder in folders)
         corners = rng.integers(0, np.array(lr.shape[:2]) - patch + 1, (batch, 2))
         turns = rng.integers(0, 4, batch)
         small = cut(lr, corners, patch, turns)
