@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 from napari_isr._train_form import make_settings, new_training_folder
-from napari_isr._train_job import SIZES, Goal, TakenLayer, TrainingJob, sharp_is_possible
+from napari_isr._train_job import SIZES, Goal, TakenLayer, TrainingJob
 from napari_isr._training import Training
 from src_models.errors import InvalidInputError
 from src_models.sources import Source
@@ -75,10 +75,6 @@ def train(
     """
     if goal not in get_args(Goal):
         raise InvalidInputError(f"goal must be 'faithful' or 'sharp'. Received: goal={goal!r}.")
-    if goal == "sharp" and not sharp_is_possible():
-        raise InvalidInputError(
-            "The goal 'sharp' needs a discriminator, which this version lacks: choose 'faithful'."
-        )
     is_new = str(model) in SIZES
     size = str(model) if is_new else "small"
     job = TrainingJob(

@@ -13,7 +13,6 @@ from napari_isr._train_job import (
     TrainingJob,
     count_channels,
     scratch_config,
-    sharp_is_possible,
 )
 from src_models.config import NetworkConfig
 from src_models.description import ModelDescription
@@ -41,7 +40,6 @@ _WARM_UP = 50
 _VALIDATION = ValidationSettings(patches=8, size=64)
 _VALIDATION_SHARE = 0.15
 
-NO_SHARP = "Sharp needs a discriminator, which this version lacks."
 _GOALS = {
     "faithful": "Faithful: as close to the truth as can be; for measuring.",
     "sharp": "Sharp: a faithful phase, then one that pleases the eye and invents detail; not for "
@@ -115,7 +113,7 @@ class TrainPlan:
 
     Attributes
     ----------
-    image_complaint, low_complaint, model_complaint, goal_complaint : str
+    image_complaint, low_complaint, model_complaint : str
         What keeps the training from starting.
     model_words, goal_words, cost : str
         What would be trained, and what it takes.
@@ -124,7 +122,6 @@ class TrainPlan:
     image_complaint: str = ""
     low_complaint: str = ""
     model_complaint: str = ""
-    goal_complaint: str = ""
     model_words: str = ""
     goal_words: str = ""
     cost: str = ""
@@ -132,12 +129,7 @@ class TrainPlan:
     @property
     def is_possible(self) -> bool:
         """Whether it can be started."""
-        return not (
-            self.image_complaint
-            or self.low_complaint
-            or self.model_complaint
-            or self.goal_complaint
-        )
+        return not (self.image_complaint or self.low_complaint or self.model_complaint)
 
 
 def check_choices(choices: TrainChoices) -> TrainPlan:
@@ -146,7 +138,6 @@ def check_choices(choices: TrainChoices) -> TrainPlan:
     low_complaint = ""
     if choices.is_paired:
         low_complaint = _complaint_about(choices.low, "low") or _complaint_about_pairs(choices)
-    goal_complaint = NO_SHARP if choices.goal == "sharp" and not sharp_is_possible() else ""
     model_complaint = model_words = cost = ""
     if choices.model is not None and choices.description is None:
         model_complaint = "Choose a model file that napari-isr saved, or start from scratch."
@@ -158,7 +149,6 @@ def check_choices(choices: TrainChoices) -> TrainPlan:
         image_complaint,
         low_complaint,
         model_complaint,
-        goal_complaint,
         model_words,
         _GOALS[choices.goal],
         cost,
@@ -176,7 +166,7 @@ def make_job(choices: TrainChoices, folder: Path) -> TrainingJob:
     plan = check_choices(choices)
     if choices.images is None or not plan.is_possible:
         complaints = (plan.image_complaint, plan.low_complaint, plan.model_complaint)
-        raise InvalidInputError(" ".join((*complaints, plan.goal_complaint)).strip())
+        raise InvalidInputError(" ".join(complaints).strip())
     return TrainingJob(
         hr=choices.images,
         lr=choices.low if choices.is_paired else None,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from importlib.util import find_spec
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal
@@ -229,8 +228,3 @@ def _channels_of_folder(folder: Path) -> int:
             except SuperResolutionError:
                 continue
     return 1
-
-
-def sharp_is_possible() -> bool:
-    """Tell whether the networks that judge sharpness are installed, without importing them."""
-    return find_spec("src_models.discriminator") is not None

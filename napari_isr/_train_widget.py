@@ -2,38 +2,22 @@
 
 from __future__ import annotations
 
-import math
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from magicgui.widgets import CheckBox, LineEdit, ProgressBar, PushButton
 from napari.qt.threading import create_worker
-from qtpy.QtCore import QEvent, Qt
-from qtpy.QtWidgets import QFileDialog, QFrame, QHBoxLayout, QScrollArea, QVBoxLayout, QWidget
+from qtpy.QtCore import QEvent
+from qtpy.QtWidgets import QFileDialog
 from superqt.utils import GeneratorWorker, ensure_main_thread
 
 from napari_isr._events import model_events
 from napari_isr._fields import Note
-from napari_isr._train_fields import (
-    OPEN_FILE,
-    SCRATCH,
-    AdvancedFields,
-    Fold,
-    ImageFields,
-    NetworkFields,
-    column,
-)
-from napari_isr._train_form import (
-    TrainChoices,
-    TrainPlan,
-    check_choices,
-    make_job,
-    new_training_folder,
-)
+from napari_isr._train_board import TrainingBoard
+from napari_isr._train_fields import OPEN_FILE, SCRATCH
+from napari_isr._train_form import TrainChoices, check_choices, make_job, new_training_folder
 from napari_isr._train_job import Checked, TakenLayer, TrainingJob, check_images
-from napari_isr._train_plots import TrainingPlots
+from napari_isr._train_panel import TrainPanel
 from napari_isr._train_preview import PreviewLayers, is_preview
 from napari_isr._train_worker import Trained
 from napari_isr._training import News, Training, save_trained
@@ -41,18 +25,12 @@ from napari_isr._upscale_form import named_descriptions
 from napari_isr._workers import show_our_warning, with_our_errors
 from src_models.description import read_description
 from src_models.errors import SuperResolutionError
-from src_models.timing import in_words
-from src_models.training_events import Preview, StepDone
 
 if TYPE_CHECKING:
     from collections.abc import Generator
 
     import napari.layers
     import napari.viewer
-
-_WIDTH = 300
-_PARTS = 1000
-_PREVIEW_SECONDS = 4.0
 
 
 class _TrainingWorker(GeneratorWorker[Any, Any, Any]):
@@ -65,7 +43,7 @@ class _TrainingWorker(GeneratorWorker[Any, Any, Any]):
         self.training.stop()
 
 
-class TrainWidget(QWidget):
+class TrainWidget(TrainPanel):
     """Train a network on layers or folders.
 
     Parameters
@@ -75,82 +53,22 @@ class TrainWidget(QWidget):
     """
 
     def __init__(self, viewer: napari.viewer.Viewer) -> None:
-        super().__init__()
         self._viewer = viewer
-        self._is_docked = False
         self._models = named_descriptions()
+        self._is_docked = False
+        super().__init__(self._image_layers, self._model_choices)
         self._worker: Any = None
         self._training: Training | None = None
         self._trained: Trained | None = None
         self._job: TrainingJob | None = None
         self._is_open = True
-        self._has_looked, self._shown = False, -math.inf
-        self._newest: Preview | None = None
-        self._previews = PreviewLayers(viewer, "Training")
+        self._board = TrainingBoard(self, viewer)
         self._pairs = PreviewLayers(viewer, "Check")
-        self._make_widgets()
         self._connect()
         self._choose_active_layer()
         self._refresh()
 
     # Form ---------------------------------------------------------------------------------------
-
-    def _make_widgets(self) -> None:
-        self.images = ImageFields(self._image_layers)
-        self.network = NetworkFields(self._model_choices)
-        self.advanced = AdvancedFields()
-        self.plots = TrainingPlots()
-        self.run = PushButton(text="Train", tooltip="Start a new training.")
-        self.pause = PushButton(text="Pause", tooltip="Let it wait; or go on with it.")
-        self.stop = PushButton(text="Stop", tooltip="End it after this step. The model is kept.")
-        self.progress = ProgressBar(visible=False, max=_PARTS)
-        self.status = Note("status")
-        self.preview = CheckBox(
-            text="Live preview in the viewer",
-            value=True,
-            tooltip="Input, bicubic, model and truth from left to right, a few times a minute.",
-        )
-        self.model_name = LineEdit(tooltip="Name of the model in the Upscale widget.")
-        self.save = PushButton(text="Save", tooltip="Add the model to your models.")
-        self.save_note = Note("save")
-        self._folds = {
-            "images": Fold("Images", self.images.native),
-            "network": Fold("Network", self.network.native),
-            "advanced": Fold("Advanced settings", self.advanced.native),
-            "curves": Fold("Curves", column(self.plots, self.preview)),
-        }
-        self._open("images", "network")
-        for note in (self.images.report, self.status, self.save_note):
-            note.say("")
-        self._save_row = _beside(self.model_name, self.save)
-        self.model_name.native.setPlaceholderText("name of the model")
-        self._arrange()
-
-    def _arrange(self) -> None:
-        form = column(*self._folds.values(), stretch=True, margins=(6, 4, 6, 4))
-        scroll = QScrollArea()
-        scroll.setWidgetResizable(True)
-        scroll.setFrameShape(QFrame.Shape.NoFrame)
-        scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        scroll.setWidget(form)
-        # Always in view, whatever the form's height.
-        bottom = column(
-            _beside(self.run, self.pause, self.stop),
-            self.progress,
-            self.status,
-            self._save_row,
-            self.save_note,
-            margins=(6, 0, 6, 4),
-        )
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.addWidget(scroll, stretch=1)
-        layout.addWidget(bottom)
-        self.setMinimumWidth(_WIDTH)
-
-    def _open(self, *names: str) -> None:
-        for name, fold in self._folds.items():
-            fold.open(name in names)
 
     def _connect(self) -> None:
         layers = self._viewer.layers
@@ -253,24 +171,14 @@ class TrainWidget(QWidget):
         if self._worker is not None:
             return
         plan = check_choices(self._choices())
-        self._say(plan)
+        self.say(plan, self._viewer.theme)
         is_checkable = not (plan.image_complaint or plan.low_complaint or plan.model_complaint)
         self.images.check.enabled = is_checkable
         self.run.enabled = plan.is_possible
         self.stop.enabled = False
         self.pause.enabled = self._trained is not None
         self.pause.text = "Pause" if self._trained is None else "Continue"
-        self._save_row.setVisible(self._trained is not None)
-
-    def _say(self, plan: TrainPlan) -> None:
-        theme = self._viewer.theme
-        self.images.note.say(plan.image_complaint, complaint=True, theme=theme)
-        self.images.low_note.say(plan.low_complaint, complaint=True, theme=theme)
-        model = plan.model_complaint or plan.model_words
-        self.network.model_note.say(model, complaint=bool(plan.model_complaint), theme=theme)
-        goal = plan.goal_complaint or plan.goal_words
-        self.network.goal_note.say(goal, complaint=bool(plan.goal_complaint), theme=theme)
-        self.network.cost.say(plan.cost)
+        self.save_row.setVisible(self._trained is not None)
 
     def _complain(self, note: Note, text: str) -> None:
         note.say(text, complaint=True, theme=self._viewer.theme)
@@ -287,7 +195,7 @@ class TrainWidget(QWidget):
     def _show_check(self, checked: Checked) -> None:
         self.images.report.say(checked.report.in_words)
         if checked.patches:
-            self._previews.hide()
+            self._board.previews.hide()
             self._pairs.begin()
             self._pairs.show(
                 {
@@ -323,13 +231,7 @@ class TrainWidget(QWidget):
     def _start(self, job: TrainingJob, *, keep_curves: bool) -> None:
         self._job = job
         self._training = training = Training(job)
-        self._has_looked, self._shown = False, -math.inf
-        self._previews.begin()
-        self._open("curves")
-        self.plots.begin(self._viewer.theme, keep=keep_curves)
-        self.progress.visible = True
-        self.progress.max = 0  # busy
-        self.status.say("Starting …")
+        self._board.begin(training, keep_curves=keep_curves)
         self.pause.text, self.pause.enabled, self.stop.enabled = "Pause", True, True
         worker = _new_worker(training.steps, worker_class=_TrainingWorker)
         worker.training = training
@@ -338,59 +240,17 @@ class TrainWidget(QWidget):
     def _begin(self, worker: Any, show: Callable[[Any], None], note: Note) -> None:
         """Start a worker; what is shown of it is up to the slots below."""
         self.run.enabled = self.images.check.enabled = False
-        self._save_row.setVisible(False)
+        self.save_row.setVisible(False)
         self._worker, open_only = worker, self._while_open
-        worker.yielded.connect(open_only(self._show_news))
+        worker.yielded.connect(open_only(self._board.show))
         worker.returned.connect(open_only(show))
         worker.warned.connect(show_our_warning)
         worker.errored.connect(open_only(lambda error: self._complain(note, str(error))))
         worker.finished.connect(open_only(self._finished))
         worker.start()
 
-    def _show_news(self, news: News) -> None:
-        if news.words:
-            self.status.say(news.words)
-        for epoch in news.epochs:
-            self.plots.add_epoch(epoch)
-        if news.step is not None:
-            self._show_step(news.step)
-        self.plots.draw()
-        if news.preview is not None:
-            self._newest = news.preview
-        if time.monotonic() - self._shown > _PREVIEW_SECONDS:
-            self._show_preview()
-
-    def _show_step(self, step: StepDone) -> None:
-        assert self._training is not None
-        self.plots.add_step(step)
-        if self._training.is_paused:
-            return
-        elapsed = time.monotonic() - self._training.started
-        self.progress.max = _PARTS
-        self.progress.value = round(_PARTS * elapsed / max(elapsed + step.seconds_left, 1e-9))
-        self.status.say(
-            f"Epoch {step.epoch}, step {step.step} of {step.steps_per_epoch}, "
-            f"{in_words(step.seconds_left)} left. {self._training.gain_in_words}"
-        )
-
-    def _show_preview(self) -> None:
-        if self._newest is None or not self.preview.value:
-            return
-        patches, self._newest = self._newest.patches, None
-        self._shown = time.monotonic()
-        self._previews.show(
-            {
-                "input": [patch.lr for patch in patches],
-                "bicubic": [patch.bicubic for patch in patches],
-                "model": [patch.sr for patch in patches],
-                "truth": [patch.hr for patch in patches],
-            },
-            look=not self._has_looked,  # once: then the camera is the user's again
-        )
-        self._has_looked = True
-
     def _show_trained(self, trained: Trained) -> None:
-        self._show_preview()
+        self._board.show_preview()
         self._trained = trained
         reasons = {"stopped": "Stopped", "time is up": "The time is up"}
         gain = "" if trained.gain is None else f" {trained.gain:+.2f} dB against bicubic."
@@ -454,7 +314,7 @@ class TrainWidget(QWidget):
         self._is_open = False
         if self._training is not None:
             self._training.stop()
-        self._previews.close()
+        self._board.previews.close()
         self._pairs.close()
         model_events.saved.disconnect(self._models_changed)
         layers = self._viewer.layers
@@ -490,12 +350,3 @@ def _new_worker(
         _worker_class=worker_class,
         _ignore_errors=True,
     )
-
-
-def _beside(*widgets: Any) -> QWidget:
-    holder = QWidget()
-    layout = QHBoxLayout(holder)
-    layout.setContentsMargins(0, 0, 0, 0)
-    for widget in widgets:
-        layout.addWidget(widget.native)
-    return holder

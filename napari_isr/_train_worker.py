@@ -9,7 +9,6 @@ import gc
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -204,18 +203,12 @@ def _train_sharp(
 def _judges(description: ModelDescription, patch: int) -> tuple[Any, Any, str]:
     """Return the discriminator, VGG19's features if they can be had, and what to say of it."""
     size, channels = patch * description.scale, description.channels
+    from src_models import Cut_VGG19, Discriminator
+
+    discriminator = Discriminator(size, c_dim=channels)
     try:
-        discriminator = import_module("src_models.discriminator").Discriminator(
-            size, c_dim=channels
-        )
-    except ImportError as error:
-        raise InvalidInputError(
-            "The goal 'sharp' needs a discriminator, which this version lacks: choose 'faithful'."
-        ) from error
-    try:
-        vgg19 = import_module("src_models.vgg19")
-        extractor = vgg19.Cut_VGG19(size, list(_FEATURES), c_dim=channels)
-    except (ImportError, DownloadError, InvalidInputError) as error:
+        extractor = Cut_VGG19(size, list(_FEATURES), c_dim=channels)
+    except (DownloadError, InvalidInputError) as error:
         reason = str(error).splitlines()[0]
         return discriminator, None, f"Trained without VGG19's features. {reason}"
     return discriminator, extractor, ""

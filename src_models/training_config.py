@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any, Literal, get_args
+from typing import Any, ClassVar, Literal, get_args
 
 from src_models.errors import InvalidInputError
 
@@ -13,6 +14,8 @@ AdversarialLoss = Literal["srgan", "relativistic"]
 DegradationName = Literal["bicubic", "binned", "microscope", "jpeg"]
 Alignment = Literal["warn", "correct", "ignore"]
 Decay = Literal["steps", "cosine"]
+# For `TrainingSettings.from_dict`: a name that no setting has is an error.
+_STRICT = {"extra": "forbid"}
 
 
 def _require(condition: bool, rule: str, received: Any) -> None:
@@ -60,6 +63,8 @@ class LossSettings:
     .. [2] Wang et al., ECCV Workshops 2018, https://arxiv.org/abs/1809.00219
     """
 
+    __pydantic_config__: ClassVar[Mapping[str, str]] = _STRICT
+
     pixel: PixelLoss = "mae"
     adversarial: AdversarialLoss = "srgan"
     pixel_weight: float = 1.0
@@ -95,6 +100,8 @@ class LearningRate:
     minimum : float
         It never gets smaller.
     """
+
+    __pydantic_config__: ClassVar[Mapping[str, str]] = _STRICT
 
     initial: float = 4e-4
     decay: Decay = "steps"
@@ -141,6 +148,8 @@ class AdamSettings:
         Largest norm of the gradient of one variable; None for no limit.
     """
 
+    __pydantic_config__: ClassVar[Mapping[str, str]] = _STRICT
+
     beta_1: float = 0.9
     beta_2: float = 0.999
     epsilon: float = 1e-7
@@ -170,6 +179,8 @@ class Flatness:
     increase_frequency : int
         In epochs.
     """
+
+    __pydantic_config__: ClassVar[Mapping[str, str]] = _STRICT
 
     min: float = 0.0
     max: float = 1.0
@@ -205,6 +216,8 @@ class Degradation:
     quality : pair of float
         Range of JPEG's quality from 1 to 95 ("jpeg").
     """
+
+    __pydantic_config__: ClassVar[Mapping[str, str]] = _STRICT
 
     name: DegradationName = "bicubic"
     blur: tuple[float, float] = (0.5, 1.2)
@@ -245,6 +258,8 @@ class DataSettings:
         Memory for images read from files.
     """
 
+    __pydantic_config__: ClassVar[Mapping[str, str]] = _STRICT
+
     degradations: tuple[Degradation, ...] = (Degradation(),)
     bin_lr: int = 1
     alignment: Alignment = "warn"
@@ -280,6 +295,8 @@ class PatchSettings:
         None to weigh all patches alike; otherwise by 1 / (error of bicubic in their image + this).
     """
 
+    __pydantic_config__: ClassVar[Mapping[str, str]] = _STRICT
+
     size: int = 32
     flips: bool = True
     turns: bool = True
@@ -311,6 +328,8 @@ class ValidationSettings:
     monitored : dict of str to {"max", "min"}
         The best model by each of these is kept; the first is *the* best model.
     """
+
+    __pydantic_config__: ClassVar[Mapping[str, str]] = _STRICT
 
     patches: int = 16
     size: int = 96
@@ -349,6 +368,8 @@ class TrainingSettings:
         See there.
     """
 
+    __pydantic_config__: ClassVar[Mapping[str, str]] = _STRICT
+
     epochs: int = 100
     steps_per_epoch: int = 200
     batch_size: int = 16
@@ -380,3 +401,34 @@ class TrainingSettings:
     def to_dict(self) -> dict[str, Any]:
         """Return the settings as plain JSON values, for a record."""
         return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> TrainingSettings:
+        """Return the settings of nested values such as a record's or a TOML file's.
+
+        Parameters
+        ----------
+        values : mapping
+            As `to_dict` returns them; what is missing has its default.
+
+        Raises
+        ------
+        InvalidInputError
+            If there is a name that no setting has, or a value that does not fit.
+        """
+        from pydantic import TypeAdapter, ValidationError
+
+        try:
+            return TypeAdapter(cls).validate_python(values)
+        except ValidationError as error:
+            raise InvalidInputError(_complaint(error.errors()[0])) from error
+
+
+def _complaint(error: Mapping[str, Any]) -> str:
+    """Say in our words what pydantic found."""
+    place = ".".join(str(part) for part in error["loc"])
+    if error["type"] == "value_error":  # one of ours
+        return f"{place}: {error['ctx']['error']}"
+    if error["type"] == "unexpected_keyword_argument":
+        return f"There is no training setting {place!r}. Received: {error['input']!r} for it."
+    return f"{place}: {error['msg']}. Received: {error['input']!r}."

@@ -1,9 +1,9 @@
-"""Pairs of low- and high-resolution images for the bundled models, and patches from them."""
+"""The high-resolution images that bundled models learn from."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -12,155 +12,84 @@ from numpy.typing import NDArray
 from PIL import Image
 from scipy.ndimage import gaussian_filter
 
-from src_models import degrade
-from src_models.backend import keras
-from src_models.intensity import IntensityRange, as_dtype, measure_range
+from src_models.intensity import as_dtype
 
-_DEGRADATIONS = {"bicubic": degrade.bicubic, "binned": degrade.binned}
+_BLUR = (0.7, 2.5)
+_SUFFIXES = {".png", ".jpg", ".jpeg", ".tif", ".tiff"}
+
+Images = list[NDArray[Any]]
 
 
-@dataclass(frozen=True)
-class Pair:
-    """One image, or one channel of it.
+@dataclass(frozen=True, kw_only=True)
+class Corpus:
+    """Which images, how often each, and which of them to judge with.
 
     Attributes
     ----------
-    lr, hr : ndarray of float32
-        ``(H, W, C)`` and ``(H * scale, W * scale, C)``; 0 to 1 is the range measured on `lr` if
-        the model measures, else 0 to 255.
-    bicubic_error : float
-        Mean absolute error of cubic interpolation, in the same units.
+    folders : dict of str to int
+        Folders below the data folder; how many times as often as once their images are drawn.
+    held_out_of : str
+        The folder some images of which validate, and are not trained on.
+    held_out_every : int
+        Every so many of them.
+    blurred_share : float
+        Part of the images of which a blurred copy is learnt from, too: oversampled data.
     """
 
-    lr: NDArray[np.float32]
-    hr: NDArray[np.float32]
-    bicubic_error: float
+    folders: dict[str, int]
+    held_out_of: str
+    held_out_every: int
+    blurred_share: float = 0.0
+    seed: int = field(default=1)
+
+    def read(self, root: Path, channels: int) -> tuple[Images, Images]:
+        """Return images to train on and to validate with, ``(H, W)`` or ``(H, W, 3)``.
+
+        Parameters
+        ----------
+        root : Path
+            The data folder.
+        channels : int
+            Of the model: one of 1 channel learns from each colour of microscopy by itself and
+            from photos' luminance, one of 3 from colour images only.
+        """
+        rng = np.random.default_rng(self.seed)
+        training: Images = []
+        held_out: Images = []
+        for folder, times in self.folders.items():
+            paths = sorted(p for p in (root / folder).rglob("*") if p.suffix.lower() in _SUFFIXES)
+            if not paths:
+                raise FileNotFoundError(f"There are no images in {root / folder}.")
+            for number, path in enumerate(paths):
+                images = list(_read(path, channels, folder.startswith("natural")))
+                if folder == self.held_out_of and number % self.held_out_every == 5:
+                    held_out += images
+                    continue
+                training += images * times
+                if rng.random() < self.blurred_share:
+                    training += [_blurred(image, rng.uniform(*_BLUR)) for image in images]
+        return training, held_out
 
 
-def read_images(path: Path, channels: int, as_grey: bool) -> Iterator[NDArray[Any]]:
-    """Yield what a model of so many channels learns from a file, ``(H, W, channels)``.
-
-    A model of one channel learns from each colour by itself, or from the luminance; one of three
-    from colour images only.
-    """
+def _read(path: Path, channels: int, as_grey: bool) -> Iterator[NDArray[Any]]:
     image = Image.open(path)
     if image.mode.startswith("I"):
         if channels == 1:
-            yield np.asarray(image).astype(np.uint16)[..., None]
+            yield np.asarray(image).astype(np.uint16)
         return
     is_grey = image.mode == "L"
     if channels == 3:
         if not is_grey:
             yield np.asarray(image.convert("RGB"))
         return
-    array = np.atleast_3d(np.asarray(image.convert("L" if as_grey or is_grey else "RGB")))
-    for c in range(array.shape[-1]):
-        yield array[..., c : c + 1]
+    if is_grey or as_grey:
+        yield np.asarray(image.convert("L"))
+        return
+    colours = np.asarray(image.convert("RGB"))
+    for c in range(3):
+        yield np.ascontiguousarray(colours[..., c])
 
 
-def make_pair(
-    hr: NDArray[Any], scale: int, kind: str, intensity: str, blur: float = 0.0
-) -> Pair | None:
-    """Degrade an image ``(H, W, C)``; None if it is constant or too small to learn from."""
-    hr = degrade.crop_to_multiple(hr, scale)
-    if blur:
-        hr = as_dtype(gaussian_filter(hr.astype(np.float64), (blur, blur, 0)), hr.dtype)
-    lr = _DEGRADATIONS[kind](hr, scale)
-    levels = IntensityRange(0.0, 255.0)
-    if intensity == "measured":
-        levels = measure_range(lr[..., c] for c in range(lr.shape[-1]))
-    if levels.low == levels.high or min(lr.shape[:2]) < 40:
-        return None
-    unit = [
-        ((x.astype(np.float64) - levels.low) / (levels.high - levels.low)).astype(np.float32)
-        for x in (lr, hr)
-    ]
-    error = float(np.abs(degrade.resize_bicubic(unit[0], hr.shape[:2]) - unit[1]).mean())
-    return Pair(unit[0], unit[1], error)
-
-
-class Corpus(keras.utils.PyDataset):
-    """Random patches, the same for the same seed and epoch.
-
-    Parameters
-    ----------
-    groups : list of (share, list of Pair)
-        Where patches come from, and how often.
-    settings : dict
-        The settings file.
-    """
-
-    def __init__(self, groups: list[tuple[float, list[Pair]]], settings: dict[str, Any]) -> None:
-        super().__init__(workers=1)
-        self._groups, self._settings = groups, settings
-        self.epoch = 0
-        errors = [1 / (p.bicubic_error + self._floor) for _, pairs in groups for p in pairs]
-        self._mean_weight = float(np.mean(errors))
-
-    @property
-    def _floor(self) -> float:
-        return float(self._settings["data"]["error_floor"])
-
-    def __len__(self) -> int:
-        return int(self._settings["fit"]["steps_per_epoch"])
-
-    def __getitem__(self, step: int) -> tuple[Any, Any, Any]:
-        rng = np.random.default_rng((self._settings["seed"], self.epoch, step))
-        samples = [self._sample(rng) for _ in range(self._settings["fit"]["batch_size"])]
-        lr, hr, weights = zip(*samples, strict=True)
-        return (
-            np.stack(lr)[..., None],
-            np.stack(hr)[..., None],
-            np.reshape(np.array(weights, np.float32), (-1, 1, 1)),
-        )
-
-    def _sample(self, rng: np.random.Generator) -> tuple[Any, Any, float]:
-        shares = np.array([share for share, _ in self._groups])
-        pairs = self._groups[rng.choice(len(shares), p=shares / shares.sum())][1]
-        pair = pairs[rng.integers(len(pairs))]
-        n, scale = self._settings["fit"]["patch"], self._settings["network"]["x"]
-        y, x = (int(rng.integers(length - n + 1)) for length in pair.lr.shape[:2])
-        lr = pair.lr[y : y + n, x : x + n]
-        hr = pair.hr[y * scale : (y + n) * scale, x * scale : (x + n) * scale]
-        gain, offset = self._gain(rng)
-        turn, flip = int(rng.integers(4)), bool(rng.integers(2))
-        lr, hr = (np.rot90(v[::-1] if flip else v, turn) * gain + offset for v in (lr, hr))
-        # Decibels are relative: an image that cubic interpolation nearly gets right counts as
-        # much as one that it blurs.
-        weight = 1 / (pair.bicubic_error + self._floor) / gain / self._mean_weight
-        return lr.astype(np.float32), hr.astype(np.float32), weight
-
-    def _gain(self, rng: np.random.Generator) -> tuple[float, float]:
-        data = self._settings["data"]
-        if rng.random() >= data["gain_share"]:
-            return 1.0, 0.0
-        gain = float(np.exp(rng.uniform(np.log(data["smallest_gain"]), np.log(1.5))))
-        return gain, float(rng.uniform(0, max(1 - gain, 0)))
-
-
-def load_groups(
-    root: Path, settings: dict[str, Any]
-) -> tuple[list[tuple[float, list[Pair]]], list[Pair]]:
-    """Read the training folders; return groups to train on and pairs to validate with."""
-    data, scale, intensity = settings["data"], settings["network"]["x"], settings["intensity"]
-    rng = np.random.default_rng(settings["seed"])
-    groups: list[tuple[float, list[Pair]]] = []
-    held_out: list[Pair] = []
-    for folder, share in data["folders"].items():
-        sharp: list[Pair] = []
-        blurred: list[Pair] = []
-        for number, path in enumerate(sorted((root / folder).rglob("*.png"))):
-            validates = folder == data["held_out_of"] and number % data["held_out_every"] == 5
-            for hr in read_images(path, settings["channels"], folder.startswith("natural")):
-                for kind in data["degradations"]:
-                    pair = make_pair(hr, scale, kind, intensity)
-                    if pair is not None:
-                        (held_out if validates else sharp).append(pair)
-                if not validates and data["blurred_share"]:
-                    kind = data["degradations"][int(rng.integers(len(data["degradations"])))]
-                    pair = make_pair(hr, scale, kind, intensity, float(rng.uniform(0.7, 2.5)))
-                    if pair is not None:
-                        blurred.append(pair)
-        shares = share * (1 - data["blurred_share"]), share * data["blurred_share"]
-        groups += [(s, pairs) for s, pairs in zip(shares, (sharp, blurred), strict=True) if pairs]
-    return groups, held_out
+def _blurred(image: NDArray[Any], sigma: float) -> NDArray[Any]:
+    sigmas = (sigma, sigma, 0)[: image.ndim]
+    return as_dtype(gaussian_filter(image.astype(np.float64), sigmas), image.dtype)

@@ -7,120 +7,63 @@ written to ``src_models/weights/NAME.keras``, with the record that the model car
 from __future__ import annotations
 
 import argparse
-import json
 import logging
 import platform
-import time
 import tomllib
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from corpus import Corpus, Pair, load_groups
+from corpus import Corpus
 
-from src_models import RDN
-from src_models.backend import keras
-from src_models.degrade import resize_bicubic
+from src_models import RDN, RRDN, Trainer, TrainingSettings, load_model
 from src_models.image_model import ImageModel
 from src_models.interpolation_start import start_as_interpolation
-from src_models.metrics import psnr, robust_range
 
 logger = logging.getLogger("train_bundled")
 WEIGHTS = Path(__file__).parents[1] / "src_models" / "weights"
 
 
-def mean_gain(model: ImageModel, pairs: list[Pair]) -> float:
-    """Return the mean gain over cubic interpolation in dB."""
-    gains = []
-    for pair in pairs:
-        sr = np.asarray(model.model.predict_on_batch(pair.lr[None]))[0]
-        span = robust_range(pair.hr)
-        base = psnr(pair.hr, resize_bicubic(pair.lr, pair.hr.shape[:2]), data_range=span)
-        gains.append(psnr(pair.hr, sr, data_range=span) - base)
-    return float(np.mean(gains))
+def new_network(settings: dict[str, Any]) -> ImageModel:
+    """Return the network of a settings file as an interpolator, or as another model left it."""
+    model, symbols = settings["model"], settings["network"]
+    if "start_from" in model:
+        network = load_model(model["start_from"])
+    elif "T" in symbols:
+        network = RRDN(symbols, c_dim=model["channels"])
+        start_as_interpolation(network, settings["training"]["seed"])
+    else:
+        network = RDN(symbols, c_dim=model["channels"], upscaling="shuffle")
+        start_as_interpolation(network, settings["training"]["seed"])
+    said = {key: model[key] for key in ("name", "intensity", "summary", "overlap")}
+    network.describe(**said)
+    return network
 
 
-class Report(keras.callbacks.Callback):
-    """Tell the corpus of the epoch, validate now and then, and save what there is."""
-
-    def __init__(
-        self, model: ImageModel, corpus: Corpus, held_out: list[Pair], folder: Path, every: int = 4
-    ) -> None:
-        super().__init__()
-        self._network, self._corpus, self._held_out = model, corpus, held_out
-        self._folder, self._every = folder, every
-        self._curve_file = folder / "curve.json"
-        self.curve: list[dict[str, float]] = []
-        if self._curve_file.is_file():
-            self.curve = json.loads(self._curve_file.read_text())
-        self._started = time.monotonic() - (self.curve[-1]["seconds"] if self.curve else 0)
-
-    def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        """Make the patches of a resumed epoch those of an unbroken run."""
-        self._corpus.epoch = epoch
-
-    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        """Validate, log and save."""
-        if (epoch + 1) % self._every:
-            return
-        point = {
-            "epoch": epoch + 1,
-            "loss": float((logs or {})["loss"]),
-            "gain_db": mean_gain(self._network, self._held_out),
-            "seconds": time.monotonic() - self._started,
-        }
-        self.curve = [p for p in self.curve if p["epoch"] <= epoch] + [point]
-        self._curve_file.write_text(json.dumps(self.curve))
-        self._network.save(self._folder / "latest.keras")
-        logger.info("%s", {k: round(v, 4) for k, v in point.items()})
-
-
-def train(settings: dict[str, Any], data: Path, folder: Path) -> Path:
-    """Train as the settings say, in `folder`; return the model file."""
-    keras.utils.set_random_seed(settings["seed"])
-    groups, held_out = load_groups(data, settings)
-    logger.info("pairs: %s, held out: %d", [len(pairs) for _, pairs in groups], len(held_out))
-    network = RDN(settings["network"], c_dim=settings["channels"], upscaling="shuffle")
-    start_as_interpolation(network, settings["seed"])
-    network.describe(
-        name=settings["name"],
-        intensity=settings["intensity"],
-        summary=settings["summary"],
-        overlap=settings["overlap"],
+def train(settings: dict[str, Any], data: Path, runs: Path) -> Path:
+    """Train as a settings file says; return the model file."""
+    network = new_network(settings)
+    name = settings["model"]["name"]
+    training, held_out = Corpus(**settings["corpus"]).read(data, settings["model"]["channels"])
+    trainer = Trainer(
+        network,
+        hr_train_dir=training,
+        hr_valid_dir=held_out,
+        dataname=name,
+        log_dirs={"logs": runs / "logs", "weights": runs},
+        settings=TrainingSettings.from_dict(settings["training"]),
     )
-    fit = settings["fit"]
-    rate = keras.optimizers.schedules.CosineDecay(
-        0.0,
-        fit["steps"] - fit["warmup_steps"],
-        warmup_target=fit["learning_rate"],
-        warmup_steps=fit["warmup_steps"],
-    )
-    network.model.compile(keras.optimizers.Adam(rate), loss="mae", jit_compile=True)
-    corpus = Corpus(groups, settings)
-    report = Report(network, corpus, held_out, folder)
-    network.model.fit(
-        corpus,
-        epochs=fit["steps"] // fit["steps_per_epoch"],
-        shuffle=False,
-        verbose=0,
-        callbacks=[
-            report,
-            keras.callbacks.BackupAndRestore(folder / "backup", delete_checkpoint=False),
-        ],
-    )
-    network.describe(
-        training={
-            "settings": settings,
-            "trained_on": settings["trained_on"],
-            "pairs": {"trained_on": sum(len(p) for _, p in groups), "held_out": len(held_out)},
-            "held_out_gain_db": mean_gain(network, held_out),
-            "curve": report.curve,
-            "seconds": report.curve[-1]["seconds"],
-            "backend": keras.backend.backend(),
-            "machine": f"{platform.machine()}, CPU",
-        }
-    )
-    return network.save(WEIGHTS / settings["name"])
+    logger.info("%s", trainer.images.report.in_words.splitlines()[0])
+    result = trainer.train()
+    assert result.last_model is not None
+    # The last rather than the best by a few patches: with a rate that fell to zero they are one.
+    trained = load_model(result.last_model)
+    record = trained.description.training | {
+        "trained_on": settings["model"]["trained_on"],
+        "corpus": settings["corpus"],
+        "machine": f"{platform.machine()}, CPU",
+    }
+    trained.describe(training=record)
+    return trained.save(WEIGHTS / name)
 
 
 def main() -> None:
@@ -131,10 +74,7 @@ def main() -> None:
     parser.add_argument("--runs", type=Path, default=Path("training/runs"), help="for checkpoints")
     args = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
-    settings = tomllib.loads(args.settings.read_text())
-    folder = args.runs / settings["name"]
-    folder.mkdir(parents=True, exist_ok=True)
-    logger.info("saved %s", train(settings, args.data, folder))
+    logger.info("saved %s", train(tomllib.loads(args.settings.read_text()), args.data, args.runs))
 
 
 if __name__ == "__main__":
