@@ -32,6 +32,12 @@ class ArrayLike(Protocol):
         """Return a part."""
 
 
+def is_lazy(image: object) -> bool:
+    """Tell a dask or zarr array, without importing either."""
+    homes = (kind.__module__ for kind in type(image).__mro__ if kind.__name__ == "Array")
+    return any(home.split(".")[0] in ("dask", "zarr") for home in homes)
+
+
 def guess_axes(shape: tuple[int, ...], rgb: bool | None = None) -> str:
     """Guess the axes of an image from its shape.
 

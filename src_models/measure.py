@@ -18,16 +18,17 @@ _SAMPLED_BLOCKS = 32
 
 
 def measure_channels(
-    stack: ImageStack, description: ModelDescription, *, sample: bool = False
+    stack: ImageStack, description: ModelDescription, *, sample: bool | None = None
 ) -> Iterator[dict[int, IntensityRange]]:
     """Measure the range of each channel over all planes, block by block.
 
     Parameters
     ----------
     stack : ImageStack
-        Measured in full if it is in memory, otherwise on a sample of 32 blocks a channel.
-    sample : bool
-        Measure on a sample in any case, for a quick look.
+        The image.
+    sample : bool, optional
+        Whether to measure on a sample of 32 blocks a channel, for a quick look; None to do so
+        with what is not in memory, and to go on there while nothing but a constant was seen.
     description : ModelDescription
         Says whether uint8 images keep the fixed range 0 to 255.
 
@@ -53,7 +54,7 @@ def measure_channels(
 
 
 def _blocks(
-    stack: ImageStack, planes: list[Plane], meter: RangeMeter, sample: bool
+    stack: ImageStack, planes: list[Plane], meter: RangeMeter, sample: bool | None
 ) -> Iterator[NDArray[Any]]:
     """Yield the blocks to measure: all of an array in memory, a sample of a lazy one.
 
@@ -62,7 +63,7 @@ def _blocks(
     regions = list(split_region(Region(0, stack.size[0], 0, stack.size[1]), _BLOCK))
     order = np.arange(len(planes) * len(regions))
     sampled = len(order)
-    is_sampled = sample or not isinstance(stack.array, np.ndarray)
+    is_sampled = not isinstance(stack.array, np.ndarray) if sample is None else sample
     if is_sampled and len(order) > _SAMPLED_BLOCKS:
         first = np.linspace(0, len(order) - 1, _SAMPLED_BLOCKS).round().astype(int)
         order, sampled = np.r_[first, np.setdiff1d(order, first)], _SAMPLED_BLOCKS

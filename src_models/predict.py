@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from src_models.axes import ArrayLike, ImageStack, check_axes, guess_axes
+from src_models.axes import ArrayLike, ImageStack, check_axes, guess_axes, is_lazy
 from src_models.engines import Engine, KerasEngine
 from src_models.errors import InvalidInputError, OutOfMemoryError
 from src_models.image_model import ImageModel
@@ -54,7 +54,8 @@ def upscale(
     Parameters
     ----------
     image : array-like
-        Bool, integers or floats of any bit depth. NaN and infinities stay where they are.
+        Bool, integers or floats of any bit depth. NaN and infinities stay where they are. Of a
+        dask or zarr array nothing is upscaled yet, see `src_models.lazy`.
     model : str, Path, RDN or RRDN
         Name of a model, path of a model file, or a model.
     axes : str, optional
@@ -72,7 +73,7 @@ def upscale(
 
     Returns
     -------
-    ndarray
+    ndarray, or dask array of a dask or zarr array
         Same dtype and axes, `scale` times larger along Y and X; rounded and clipped to the dtype.
 
     Raises
@@ -105,6 +106,13 @@ def upscale(
     >>> upscale(np.zeros((3, 10, 20), np.uint16), rdn).shape
     (3, 20, 40)
     """
+    if is_lazy(image):
+        from src_models.lazy import upscale_lazily
+
+        lazy: NDArray[Any] = upscale_lazily(
+            image, model, axes=axes, tile_size=tile_size, overlap=overlap, batch_size=batch_size
+        )
+        return lazy
     steps = upscale_steps(
         image, model, axes=axes, tile_size=tile_size, overlap=overlap, batch_size=batch_size
     )
@@ -155,9 +163,16 @@ def upscale_steps(
     work = TileWork(stack, network.description, tile_size, overlap, batch_size, region, planes)
     yield Progress(0, work.total)
     is_part = region is not None or planes is not None
-    for work.ranges in measure_channels(stack, network.description, sample=is_part):
+    for work.ranges in measure_channels(stack, network.description, sample=is_part or None):
         yield Progress(0, work.total)
-    engine: Engine = KerasEngine(network.model)
+    yield from run_tiles(work, KerasEngine(network.model))
+    work.resample_alpha()
+    work.warn()
+    return work.out
+
+
+def run_tiles(work: TileWork, engine: Engine) -> Generator[Progress, None, None]:
+    """Run all tiles of a call, telling of each batch."""
     while work.pending:
         batch = work.next_batch()
         try:
@@ -165,9 +180,6 @@ def upscale_steps(
         except (OutOfMemoryError, MemoryError) as error:
             work.retry_smaller(batch, error)
         yield Progress(work.done, work.total)
-    work.resample_alpha()
-    work.warn()
-    return work.out
 
 
 def _open(

@@ -55,7 +55,8 @@ class TileWork:
         )
         batch_size = _whole("batch_size", batch_size, 1, 1)
         usual = choose_tile_size(description.config, self.overlap, batch_size)
-        size = _whole("tile_size", tile_size, 1, usual)
+        self.tile_size = size = _whole("tile_size", tile_size, 1, usual)
+        self.wanted_batch = batch_size
         self.region = _check_region(region, stack.size)
         self.planes = _check_planes(planes or {}, stack)
         self.out = self._allocate()
@@ -69,6 +70,14 @@ class TileWork:
         self._not_finite = self._far = self._seen = 0
         self._residuals: list[NDArray[np.float64]] = []
         self._warned_of_memory = False
+
+    def use_tiles(self, tiles: list[Region], shape: tuple[int, int]) -> None:
+        """Do these tiles of the region, run in this shape, instead of its own."""
+        planes = list(dict.fromkeys(plane for plane, _ in self.pending))
+        self.tile_shape = shape
+        self.pending = deque((plane, tile) for plane in planes for tile in tiles)
+        self.total = len(self.pending)
+        self.batch_size = min(self.wanted_batch, self.total)
 
     def _is_chosen(self, plane: Plane) -> bool:
         index = dict(zip(self.stack.axes, plane.index, strict=True))
@@ -212,11 +221,18 @@ class TileWork:
                 stored = as_dtype(inner, self.out.dtype)
                 self.stack.write(self.out, self._plane_in_out(plane), *self._in_out(tile), stored)
 
-    def warn(self) -> None:
-        """Tell of what the result cannot be trusted in."""
+    def warn(self, counted: bool = True) -> None:
+        """Tell of what the result cannot be trusted in.
+
+        Parameters
+        ----------
+        counted : bool
+            Say how many pixels; without, Python tells it once however many blocks there are.
+        """
         if self._far > max(_FEW_PIXELS, _MANY_FAR * self._seen):
+            how_many = f"{self._far / self._seen:.1%}" if counted else "Some"
             warnings.warn(
-                f"{self._far / self._seen:.1%} of the pixels lie far outside the range of "
+                f"{how_many} of the pixels lie far outside the range of "
                 "intensities that was measured, and were repeated instead of upscaled. A sample "
                 "of a lazy array may have missed them: load the array into memory, or upscale "
                 "bright and dim planes apart.",
@@ -225,7 +241,8 @@ class TileWork:
             )
         if self._not_finite:
             warnings.warn(
-                f"{self._not_finite} pixels of the image are not finite (NaN or infinite). They "
+                f"{self._not_finite if counted else 'Some'} pixels of the image are not finite "
+                "(NaN or infinite). They "
                 "stay so in the result; pixels around them are estimated as if the nearest "
                 "finite one stood there.",
                 SuperResolutionWarning,

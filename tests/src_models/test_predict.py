@@ -22,6 +22,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from src_models import upscale, upscale_steps
+from src_models.axes import is_lazy
 from src_models.errors import (
     InvalidInputError,
     ModelFileError,
@@ -491,7 +492,7 @@ class TestArrays:
         expected = upscale(image, tiny_network(), axes="TYX", tile_size=12, batch_size=4)
         result = upscale(changed, tiny_network(), axes="TYX", tile_size=12, batch_size=4)
         np.testing.assert_array_equal(result, expected)
-        assert isinstance(result, np.ndarray)
+        assert isinstance(result, da.Array if is_lazy(changed) else np.ndarray)
         assert result.dtype == getattr(changed, "dtype", np.int64)
 
     def test_the_source_is_only_read(self, tiny_network: Networks, image: Any) -> None:
@@ -526,7 +527,7 @@ class TestArrays:
         stack = np.zeros((200, 8, 9), np.float32)
         stack[101] = picture((8, 9)) * 1000
         network = repeating()
-        upscale(da.from_array(stack, chunks=(1, 8, 9)), network)
+        upscale(da.from_array(stack, chunks=(1, 8, 9)), network).compute()
         assert 0.9 < network.model.seen[1] < 1.5
 
     def test_memory_stays_bounded_whatever_the_length_of_a_stack(self, repeating: Networks) -> None:
@@ -538,7 +539,7 @@ class TestArrays:
             tracemalloc.start()
             # Dask's threads would hold planes of their own at moments of their own.
             with dask.config.set(scheduler="synchronous"):
-                result = upscale(stack, repeating(), tile_size=128)
+                _, result = drain(upscale_steps(stack, repeating(), tile_size=128))
             above = tracemalloc.get_traced_memory()[1] - result.nbytes
             tracemalloc.stop()
             return above
@@ -728,4 +729,6 @@ def test_pixels_far_from_the_sample_of_a_lazy_stack_are_told(repeating: Networks
     stack[7] *= 1000
     lazy = da.from_array(stack, chunks=(1, 40, 50))
     with pytest.warns(SuperResolutionWarning, match="far outside the range"):
-        upscale(lazy, repeating())
+        drain(upscale_steps(lazy, repeating()))
+    with pytest.warns(SuperResolutionWarning, match="Some of the pixels lie far outside"):
+        upscale(lazy, repeating()).compute()

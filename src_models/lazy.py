@@ -1,0 +1,256 @@
+"""Upscale dask and zarr arrays lazily: nothing is computed but what is asked for.
+
+The result is a dask array, so dask's schedulers do the rest: threads of this process, a cluster on
+this machine, or one of many machines (`dask.distributed`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from src_models.axes import ArrayLike, ImageStack, check_axes, guess_axes
+from src_models.blocks import BlockGrid
+from src_models.description import ModelDescription
+from src_models.engines import Engine
+from src_models.intensity import IntensityRange, check_dtype
+from src_models.measure import measure_channels
+from src_models.predict import run_tiles
+from src_models.pretrained import DEFAULT_MODEL
+from src_models.shared_model import SharedModel
+from src_models.tile_work import TileWork
+from src_models.tiling import Region
+
+if TYPE_CHECKING:
+    import dask.array
+
+    from src_models.image_model import ImageModel
+
+
+@dataclass(frozen=True, slots=True)
+class BlockPlan:
+    """How an image is upscaled block by block; the same for all of them.
+
+    Attributes
+    ----------
+    description : ModelDescription
+        The network.
+    grid : BlockGrid
+        Blocks and tiles.
+    overlap, batch_size : int
+        As for `upscale`, decided.
+    ranges : dict of int to IntensityRange
+        By channel, for the whole image.
+    """
+
+    description: ModelDescription
+    grid: BlockGrid
+    overlap: int
+    batch_size: int
+    ranges: dict[int, IntensityRange]
+
+    @classmethod
+    def of(
+        cls,
+        stack: ImageStack,
+        description: ModelDescription,
+        tile_size: int | None,
+        overlap: int | None,
+        batch_size: int | None,
+    ) -> BlockPlan:
+        """Decide how to upscale an image; its intensities are yet to be measured.
+
+        Raises
+        ------
+        InvalidInputError
+            If a setting does not fit.
+        """
+        # A corner decides as the whole image would, without room for the whole result.
+        corner = Region(0, 1, 0, 1)
+        first = {
+            axis: 0
+            for axis, i in zip(stack.axes, next(stack.planes()).index, strict=True)
+            if i is not None and not (axis == "C" and stack.has_alpha)
+        }
+        work = TileWork(stack, description, tile_size, overlap, batch_size, corner, first)
+        # The rim that alpha is interpolated over is one pixel wide.
+        rim = max(work.overlap, int(stack.has_alpha))
+        grid = BlockGrid.of(stack.size, work.tile_size, rim, description.reflects)
+        return cls(description, grid, work.overlap, work.wanted_batch, {})
+
+    def run(
+        self,
+        stack: ImageStack,
+        engine: Engine,
+        block: Region,
+        planes: dict[str, int] | None = None,
+    ) -> NDArray[Any]:
+        """Upscale one block.
+
+        Parameters
+        ----------
+        stack : ImageStack
+            The image, or a part of it that holds all that the block reads.
+        engine : Engine
+            What runs the network.
+        block : Region
+            Of the grid.
+        planes : dict, optional
+            As for `upscale_steps`.
+        """
+        work = TileWork(stack, self.description, None, self.overlap, self.batch_size, block, planes)
+        work.use_tiles(self.grid.tiles(block), self.grid.tile_shape)
+        work.ranges = self.ranges
+        for _ in run_tiles(work, engine):
+            pass
+        work.resample_alpha()
+        work.warn(counted=False)
+        return work.out
+
+
+def upscale_lazily(
+    image: ArrayLike,
+    model: str | Path | ImageModel = DEFAULT_MODEL,
+    *,
+    axes: str | None = None,
+    tile_size: int | None = None,
+    overlap: int | None = None,
+    batch_size: int | None = None,
+) -> dask.array.Array:
+    """Upscale an array lazily.
+
+    Parameters
+    ----------
+    image : array-like
+        A dask, zarr or numpy array; of others parts must be readable from several threads.
+    model, axes, tile_size, overlap, batch_size
+        As for `src_models.upscale`.
+
+    Returns
+    -------
+    dask.array.Array
+        As `upscale` returns of the image in memory, to the bit where the intensities are
+        measured on all of it. Chunks are blocks of about 512 input pixels along Y and X and of
+        one plane; they follow from the image's size, not from its chunks.
+
+    Notes
+    -----
+    Only the intensities are measured at once: in full up to 32 megapixels a channel and in a
+    numpy array of any size, otherwise on 32 blocks of 1024 x 1024 pixels spread evenly over the
+    planes of a channel. Which blocks depends on the shape alone, so the result is the same
+    however the image is chunked.
+    """
+    check_dtype(np.dtype(image.dtype))
+    letters = check_axes(guess_axes(image.shape) if axes is None else axes, image.shape)
+    shared = SharedModel(model)
+    stack = ImageStack.of(image, letters, shared.description.channels)
+    plan = BlockPlan.of(stack, shared.description, tile_size, overlap, batch_size)
+    for ranges in measure_channels(stack, shared.description):
+        plan = replace(plan, ranges=dict(ranges))
+    return _mapped(stack, plan, shared)
+
+
+def _mapped(stack: ImageStack, plan: BlockPlan, shared: SharedModel) -> dask.array.Array:
+    import dask
+    import dask.array as da
+
+    whole_channels = stack.joint or stack.has_alpha
+    scale = plan.description.scale
+    shape = stack.array.shape
+    into: list[tuple[int, ...]] = []
+    depth: list[int] = []
+    for axis, length in zip(stack.axes, shape, strict=True):
+        if axis in "YX":
+            edges = plan.grid.rows if axis == "Y" else plan.grid.columns
+            into.append(tuple(int(n) for n in np.diff(edges)))
+            depth.append(plan.grid.depth["YX".index(axis)])
+        else:
+            together = axis == "C" and whole_channels
+            into.append((length,) if together else (1,) * length)
+            depth.append(0)
+    out = tuple(
+        tuple(n * scale for n in sizes) if axis in "YX" else sizes
+        for axis, sizes in zip(stack.axes, into, strict=True)
+    )
+    array = _as_dask(stack.array, into).rechunk(tuple(into))
+    # A task of its own, so that the model goes to each process once and not with each block.
+    model = dask.delayed(shared, name=f"model-{shared.digest}", traverse=False)
+    return da.map_overlap(
+        _run_block,
+        array,
+        depth=dict(enumerate(depth)),
+        boundary="none",
+        trim=False,
+        chunks=out,
+        dtype=array.dtype,
+        meta=np.empty((0,) * len(shape), array.dtype),
+        name=f"upscaled-{dask.base.tokenize(array.name, shared.digest, plan, stack.axes)}",
+        axes=stack.axes,
+        size=stack.size,
+        whole_channels=whole_channels,
+        plan=plan,
+        model=model,
+    )
+
+
+def _as_dask(array: ArrayLike, into: list[tuple[int, ...]]) -> dask.array.Array:
+    """Return a dask array; what is read at a time holds whole chunks of a file."""
+    import dask.array as da
+
+    if isinstance(array, da.Array):
+        return array
+    stored = getattr(array, "chunks", None) or (1,) * len(array.shape)
+    chunks = tuple(n * max(sizes[0] // n, 1) for n, sizes in zip(stored, into, strict=True))
+    return da.from_array(array, chunks=chunks, inline_array=True)
+
+
+def _run_block(
+    part: NDArray[Any],
+    axes: str,
+    size: tuple[int, int],
+    whole_channels: bool,
+    plan: BlockPlan,
+    model: SharedModel,
+    block_id: tuple[int, ...] = (),
+) -> NDArray[Any]:
+    """Upscale the block of a number, given its pixels and the rim around them."""
+    place = dict(zip(axes, block_id, strict=True))
+    rows, columns = plan.grid.rows, plan.grid.columns
+    y, x = place["Y"], place["X"]
+    block = Region(rows[y], rows[y + 1], columns[x], columns[x + 1])
+    start = tuple(
+        first - depth if number else 0
+        for first, depth, number in zip((block.y0, block.x0), plan.grid.depth, (y, x), strict=True)
+    )
+    window = _Window(part, axes, size, start)
+    if not whole_channels:  # one channel, which has its own range
+        plan = replace(plan, ranges={0: plan.ranges[place.get("C", 0)]})
+    stack = ImageStack.of(window, axes, plan.description.channels)
+    return plan.run(stack, model.open(), block)
+
+
+class _Window:
+    """A part of an image that is indexed as if it were the whole."""
+
+    def __init__(
+        self, part: NDArray[Any], axes: str, size: tuple[int, int], start: tuple[int, ...]
+    ) -> None:
+        self._part, self._axes = part, axes
+        self._start = dict(zip("YX", start, strict=True))
+        sizes = dict(zip("YX", size, strict=True))
+        self.shape = tuple(
+            sizes.get(axis, length) for axis, length in zip(axes, part.shape, strict=True)
+        )
+        self.dtype = part.dtype
+
+    def __getitem__(self, index: tuple[Any, ...], /) -> NDArray[Any]:
+        own = []
+        for axis, item in zip(self._axes, index, strict=True):
+            start = self._start.get(axis, 0)
+            own.append(slice(item.start - start, item.stop - start) if axis in "YX" else item)
+        part: NDArray[Any] = self._part[tuple(own)]
+        return part
