@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from src_models.trainer import Trainer
     from src_models.training_config import TrainingSettings
     from src_models.training_events import TrainingControl
+    from src_models.upscale_zarr import upscale_to_zarr, upscale_to_zarr_steps
     from src_models.vgg19 import Cut_VGG19
 
 _HOME = {
@@ -38,6 +39,8 @@ _HOME = {
     "read_description": "description",
     "upscale": "predict",
     "upscale_steps": "predict",
+    "upscale_to_zarr": "upscale_zarr",
+    "upscale_to_zarr_steps": "upscale_zarr",
 }
 
 __all__ = [
@@ -56,6 +59,8 @@ __all__ = [
     "read_description",
     "upscale",
     "upscale_steps",
+    "upscale_to_zarr",
+    "upscale_to_zarr_steps",
 ]
 
 

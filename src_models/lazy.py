@@ -41,7 +41,7 @@ class BlockPlan:
         The network.
     grid : BlockGrid
         Blocks and tiles.
-    overlap, batch_size : int
+    tile_size, overlap, batch_size : int
         As for `upscale`, decided.
     ranges : dict of int to IntensityRange
         By channel, for the whole image.
@@ -49,6 +49,7 @@ class BlockPlan:
 
     description: ModelDescription
     grid: BlockGrid
+    tile_size: int
     overlap: int
     batch_size: int
     ranges: dict[int, IntensityRange]
@@ -80,7 +81,7 @@ class BlockPlan:
         # The rim that alpha is interpolated over is one pixel wide.
         rim = max(work.overlap, int(stack.has_alpha))
         grid = BlockGrid.of(stack.size, work.tile_size, rim, description.reflects)
-        return cls(description, grid, work.overlap, work.wanted_batch, {})
+        return cls(description, grid, work.tile_size, work.overlap, work.wanted_batch, {})
 
     def run(
         self,

@@ -45,7 +45,7 @@ class SharedModel:
     description : ModelDescription
         The network.
     digest : str
-        Fingerprint of the model's file.
+        Fingerprint of the model's file, or of a model in memory.
     """
 
     def __init__(self, model: str | Path | ImageModel) -> None:
@@ -62,7 +62,8 @@ class SharedModel:
         self.description = model.description
         if hasattr(getattr(model, "model", None), "inputs"):
             self._content = _saved(model)
-            self.digest = _digest(self._content)
+            weights = [weight.tobytes() for weight in model.model.get_weights()]
+            self.digest = _digest(self.description.to_json().encode() + b"".join(weights))
         else:  # something in place of a Keras network
             self._live, self.digest = model, uuid.uuid4().hex
 

@@ -1,0 +1,107 @@
+"""Upscale an OME-Zarr file that is killed half way: time, memory, and whether the bytes are equal.
+
+    python benchmarks/large_image.py --size 8192 --folder /somewhere/with/room
+
+Runs in processes of their own: 1024 x 1024 pixels for comparison, then the large image in one go,
+then once more with a kill -9 half way and a second start.
+"""
+
+from __future__ import annotations
+
+import argparse
+import filecmp
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+
+WORK = """
+import resource, sys, time
+from src_models import upscale_to_zarr_steps
+first = None
+for step in upscale_to_zarr_steps(sys.argv[1], sys.argv[2], sys.argv[3]):
+    now = time.monotonic()
+    if step.total > 1 and first is None:
+        first = now
+    print(step.done, step.total, flush=True)
+peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+print(f"seconds {time.monotonic() - first:.1f} peak_gib {peak:.2f}")
+"""
+
+
+def make_source(path: Path, size: int) -> None:
+    """Write blobs and noise as an OME-Zarr image of one level, strip by strip."""
+    import zarr
+
+    group = zarr.open_group(path, mode="w", zarr_format=3)
+    array = group.create_array(
+        "0", shape=(size, size), chunks=(512, 512), dtype=np.uint16, dimension_names=["y", "x"]
+    )
+    rng = np.random.default_rng(0)
+    x = np.sin(np.arange(size) / 9.0)
+    for y in range(0, size, 512):
+        strip = 2000 + 1500 * np.sin(np.arange(y, min(y + 512, size)) / 7.0)[:, None] * x
+        array[y : y + 512] = (strip + rng.normal(0, 50, strip.shape)).astype(np.uint16)
+    axes = [{"name": name, "type": "space", "unit": "micrometer"} for name in "yx"]
+    moves = [{"type": "scale", "scale": [0.1, 0.1]}]
+    scales = {"axes": axes, "datasets": [{"path": "0", "coordinateTransformations": moves}]}
+    group.attrs["ome"] = {"version": "0.5", "multiscales": [scales]}
+
+
+def upscale(source: Path, target: Path, model: str, kill_at: float = 2.0) -> str:
+    """Run one process; kill it once that share of the blocks is done. Return what it said last."""
+    command = [sys.executable, "-c", WORK, str(source), str(target), model]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    said = ""
+    for said in process.stdout:
+        done, total = said.split()[:2]
+        if done.isdigit() and int(total) > 1 and int(done) >= kill_at * int(total):
+            process.send_signal(signal.SIGKILL)
+            break
+    process.wait()
+    return said.strip()
+
+
+def same(a: Path, b: Path) -> bool:
+    """Compare two folders file by file, byte by byte."""
+    files = [
+        sorted(str(p.relative_to(root)) for p in root.rglob("*") if p.is_file()) for root in (a, b)
+    ]
+    return files[0] == files[1] and not any(filecmp.cmpfiles(a, b, files[0], shallow=False)[1:])
+
+
+def main() -> None:
+    """Print a line for each run."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--size", type=int, default=8192)
+    parser.add_argument("--folder", type=Path, required=True)
+    parser.add_argument("--model", default="microscopy-x2")
+    parser.add_argument("--once", action="store_true", help="leave the killed run out")
+    options = parser.parse_args()
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    options.folder.mkdir(parents=True, exist_ok=True)
+    for size in (1024, options.size):
+        source = options.folder / f"{size}.zarr"
+        make_source(source, size)
+        started = time.monotonic()
+        said = upscale(source, options.folder / f"{size}-x2.zarr", options.model)
+        seconds = float(said.split()[1])
+        print(
+            f"{size}: {said}, {seconds / (size / 1000) ** 2:.3f} s per megapixel, "
+            f"{time.monotonic() - started:.1f} s with the start",
+            flush=True,
+        )
+    if not options.once:
+        target = options.folder / "killed.zarr"
+        print("killed at", upscale(source, target, options.model, kill_at=0.5), flush=True)
+        print("went on:", upscale(source, target, options.model))
+        print("equal:", same(target, options.folder / f"{options.size}-x2.zarr"))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,71 @@
+"""What is done of a long work that may be killed at any moment, kept in a file."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from src_models.errors import InvalidInputError
+
+
+class Journal:
+    """The settings that a work was begun with, and the numbers of the jobs that are done.
+
+    Parameters
+    ----------
+    path : Path
+        One line of JSON with the settings, then one number a line.
+
+    Attributes
+    ----------
+    settings : dict
+        As it was begun with; plain JSON values.
+    done : set of int
+        Jobs.
+    """
+
+    def __init__(self, path: Path) -> None:
+        first, *rest = path.read_bytes().split(b"\n")
+        self.settings: dict[str, Any] = json.loads(first)
+        # Whatever follows the last end of a line was being written when the process was killed.
+        self.done = {int(line) for line in rest[:-1]}
+        whole = len(b"\n".join([first, *rest[:-1], b""])) if rest else len(first)
+        os.truncate(path, whole)
+        self._path = path
+
+    @classmethod
+    def begin(cls, path: Path, settings: dict[str, Any]) -> Journal:
+        """Begin a journal, which is there as a whole or not at all."""
+        temporary = path.with_suffix(".new")
+        temporary.write_text(json.dumps(settings) + "\n")
+        os.replace(temporary, path)
+        return cls(path)
+
+    def add(self, job: int) -> None:
+        """Write down that a job is done."""
+        with self._path.open("a") as file:
+            file.write(f"{job}\n")
+        self.done.add(job)
+
+    def check(self, asked: dict[str, Any], where: Path) -> None:
+        """Refuse to go on with other settings.
+
+        Raises
+        ------
+        InvalidInputError
+            Naming what differs.
+        """
+        asked = json.loads(json.dumps(asked))
+        differing = [
+            f"{key} was {self.settings['asked'].get(key)!r} and is {value!r}"
+            for key, value in asked.items()
+            if self.settings["asked"].get(key) != value
+        ]
+        if differing:
+            raise InvalidInputError(
+                "Unfinished work can only go on as it was begun. "
+                f"Received: {', '.join(differing)}. Use the same settings, or begin anew with "
+                f"overwrite=True, or delete {str(where)!r}."
+            )

@@ -1,0 +1,279 @@
+from __future__ import annotations
+
+import hashlib
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import dask.array as da
+import numpy as np
+import ome_zarr_models
+import pytest
+import zarr
+
+from src_models import blocks, upscale, upscale_to_zarr, upscale_to_zarr_steps
+from src_models.errors import InvalidInputError, NetworkError
+from src_models.zarr_files import halved, read_zarr_image
+
+SIZES = {"T": 2.0, "C": 1.0, "Z": 0.5, "Y": 0.1, "X": 0.2}
+
+
+@pytest.fixture(autouse=True)
+def _small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(blocks, "_SIDE", 24)
+
+
+def image_of(*shape: int) -> Any:
+    smooth = np.cumsum(np.random.default_rng(0).normal(size=shape), axis=-1)
+    return ((smooth - smooth.min()) / np.ptp(smooth) * 60000).astype(np.uint16)
+
+
+def write_source(path: Path, image: Any, axes: str, version: str = "0.5") -> Path:
+    """An OME-Zarr image as other programs write it."""
+    kinds = {"T": "time", "C": "channel"}
+    told = [
+        {"name": a.lower(), "type": kinds.get(a, "space")}
+        | ({"unit": "micrometer"} if a in "ZYX" else {})
+        for a in axes
+    ]
+    moves = [
+        {"type": "scale", "scale": [SIZES[a] for a in axes]},
+        {"type": "translation", "translation": [10.0] * len(axes)},
+    ]
+    scales = {
+        "axes": told,
+        "datasets": [{"path": "full", "coordinateTransformations": moves}],
+        "name": "cells",
+    }
+    omero = {"channels": [{"color": "00FF00", "window": {"start": 0, "end": 9}, "label": "DAPI"}]}
+    group = zarr.open_group(path, mode="w", zarr_format=3 if version == "0.5" else 2)
+    names = [a.lower() for a in axes] if version == "0.5" else None
+    group.create_array("full", data=image, chunks=(16,) * image.ndim, dimension_names=names)
+    if version == "0.5":
+        group.attrs["ome"] = {"version": version, "multiscales": [scales], "omero": omero}
+    else:
+        group.attrs.update({"multiscales": [scales | {"version": version}], "omero": omero})
+    return path
+
+
+def files(folder: Path) -> dict[str, str]:
+    return {
+        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+
+
+@pytest.mark.parametrize("version", ["0.4", "0.5"])
+def test_a_file_becomes_a_larger_one_with_pyramid_and_pixel_sizes(
+    tiny_network: Any, tmp_path: Path, version: str
+) -> None:
+    image = image_of(2, 61, 83)
+    source = write_source(tmp_path / "cells.zarr", image, "ZYX", version)
+    target = upscale_to_zarr(source, tmp_path / "large.zarr", tiny_network(), tile_size=11)
+    group = zarr.open_group(target, mode="r")
+    expected = upscale(image, tiny_network(), axes="ZYX", tile_size=11)
+    np.testing.assert_array_equal(group["0"][:], expected)
+    np.testing.assert_array_equal(group["1"][:], halved(expected, "ZYX"))
+    assert [group[str(n)].shape for n in range(3)] == [(2, 122, 166), (2, 61, 83), (2, 31, 42)]
+    assert len(list(group.array_keys())) == 3
+    model: Any = ome_zarr_models.open_ome_zarr(group)
+    scales = model.ome_attributes.multiscales[0]
+    assert [(a.name, a.type, a.unit) for a in scales.axes] == [
+        (name, "space", "micrometer") for name in "zyx"
+    ]
+    scale, shift = scales.datasets[0].coordinateTransformations
+    assert scale.scale == [0.5, 0.05, 0.1]
+    # Half a new pixel from where the old pixel begins.
+    np.testing.assert_allclose(shift.translation, [10, 10 - 0.1 / 4, 10 - 0.2 / 4])
+    scale, shift = scales.datasets[1].coordinateTransformations
+    assert scale.scale == [0.5, 0.1, 0.2]
+    np.testing.assert_allclose(shift.translation, [10, 10, 10])
+    assert group.attrs["ome"]["omero"]["channels"][0]["label"] == "DAPI"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["cells.zarr", "large.zarr"]
+    assert read_zarr_image(target).pixel_size == {"Z": 0.5, "Y": 0.05, "X": 0.1}
+
+
+@pytest.mark.parametrize(
+    ("axes", "shape", "channels"),
+    [("YXC", (50, 40, 3), 3), ("YXC", (50, 40, 4), 3), ("TCYX", (2, 2, 50, 40), 1)],
+)
+def test_arrays_of_all_axes_are_written_in_the_order_of_the_format(
+    tiny_network: Any, tmp_path: Path, axes: str, shape: tuple[int, ...], channels: int
+) -> None:
+    image, network = image_of(*shape), tiny_network(channels=channels)
+    expected = upscale(image, network, axes=axes, tile_size=13)
+    for number, array in enumerate((image, da.from_array(image, chunks=9))):
+        target = tmp_path / f"{number}.zarr"
+        upscale_to_zarr(
+            array, target, network, axes=axes, tile_size=13, pixel_size={"Y": 0.1, "X": 0.1}
+        )
+        written = read_zarr_image(target)
+        assert written.axes == axes if axes == "TCYX" else "CYX"
+        assert written.units == {"Y": "micrometer", "X": "micrometer"}
+        order = [axes.index(axis) for axis in written.axes]
+        np.testing.assert_array_equal(written.array[:], expected.transpose(order))
+    assert files(tmp_path / "0.zarr") == files(tmp_path / "1.zarr")
+
+
+def test_it_goes_on_where_it_was_interrupted(tiny_network: Any, tmp_path: Path) -> None:
+    image, network = image_of(110, 130), tiny_network()
+    whole = upscale_to_zarr(image, tmp_path / "whole.zarr", network, tile_size=11)
+    total = list(upscale_to_zarr_steps(image, tmp_path / "w.zarr", network, tile_size=11))[-1].done
+    assert total > 20
+    for after in (0, 1, 13, total - 1):
+        target = tmp_path / f"{after}.zarr"
+        steps = upscale_to_zarr_steps(image, target, network, tile_size=11)
+        while next(steps).done < after:
+            pass
+        steps.close()
+        assert not target.exists()
+        steps = upscale_to_zarr_steps(image, target, network, tile_size=11)
+        done = [step.done for step in steps]
+        assert after == 0 or done[0] >= after
+        assert files(target) == files(whole)
+
+
+SCRIPT = """
+import sys, numpy as np
+from src_models import upscale_to_zarr_steps
+for step in upscale_to_zarr_steps(sys.argv[1], sys.argv[2], sys.argv[3], tile_size=32):
+    print(step.done, step.total, flush=True)
+"""
+
+
+def test_killed_half_way_and_started_again_it_gives_the_same_bytes(
+    tiny_network: Any, tmp_path: Path
+) -> None:
+    source = write_source(tmp_path / "cells.zarr", image_of(512, 512), "YX")
+    model = tiny_network().save(tmp_path / "tiny.keras")
+
+    def start(target: Path) -> subprocess.Popen[str]:
+        command = [sys.executable, "-c", SCRIPT, source, target, model]
+        root = Path(__file__).parents[2]
+        small = SCRIPT.replace("import sys", "import src_models.blocks, sys", 1)
+        command[2] = "import src_models.blocks as b; b._SIDE = 64\n" + small
+        return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=root)
+
+    process = start(tmp_path / "whole.zarr")
+    process.communicate(timeout=120)
+    assert process.returncode == 0
+    target = tmp_path / "killed.zarr"
+    for share in (0.2, 0.6, 0.8):
+        process = start(target)
+        assert process.stdout is not None
+        for line in process.stdout:
+            done, total = map(int, line.split())
+            if total > 1 and done >= share * total:
+                break
+        process.send_signal(signal.SIGKILL)
+        process.communicate(timeout=60)
+        assert process.returncode == -signal.SIGKILL
+        assert not target.exists()
+    process = start(target)
+    told = process.communicate(timeout=120)[0].split("\n")
+    assert process.returncode == 0
+    first = next(line for line in told if not line.endswith(" 1"))
+    assert int(first.split()[0]) >= 0.8 * int(first.split()[1])
+    assert files(target) == files(tmp_path / "whole.zarr")
+
+
+def test_a_last_line_cut_off_is_work_not_done(tiny_network: Any, tmp_path: Path) -> None:
+    image, network = image_of(110, 130), tiny_network()
+    target = tmp_path / "large.zarr"
+    steps = upscale_to_zarr_steps(image, target, network, tile_size=11)
+    while next(steps).done < 12:
+        pass
+    steps.close()
+    journal = tmp_path / "large.zarr.unfinished" / "napari-isr.journal"
+    content = journal.read_bytes()
+    assert content.endswith((b"\n11\n", b"\n12\n"))
+    journal.write_bytes(content[:-2])  # "1", which stands for another block
+    chunk = next((tmp_path / "large.zarr.unfinished" / "0" / "c" / "0").iterdir())
+    (chunk.parent / f"{chunk.name}.0123.partial").write_bytes(b"half")
+    upscale_to_zarr(image, target, network, tile_size=11)
+    whole = upscale_to_zarr(image, tmp_path / "whole.zarr", network, tile_size=11)
+    assert files(target) == files(whole)
+
+
+def test_unfinished_work_goes_on_as_it_was_begun_or_anew(tiny_network: Any, tmp_path: Path) -> None:
+    image = image_of(70, 90)
+    target = tmp_path / "large.zarr"
+    steps = upscale_to_zarr_steps(image, target, tiny_network(), tile_size=11)
+    while next(steps).done < 3:
+        pass
+    steps.close()
+    with pytest.raises(InvalidInputError, match="tile_size was 11 and is 12"):
+        upscale_to_zarr(image, target, tiny_network(), tile_size=12)
+    with pytest.raises(InvalidInputError, match="model was"):
+        upscale_to_zarr(image, target, tiny_network(scale=3), tile_size=11)
+    upscale_to_zarr(image, target, tiny_network(scale=3), tile_size=11, overwrite=True)
+    assert read_zarr_image(target).array.shape == (210, 270)
+
+
+def test_nothing_is_overwritten_unasked(tiny_network: Any, tmp_path: Path) -> None:
+    image, target = image_of(30, 40), tmp_path / "there.zarr"
+    target.mkdir()
+    with pytest.raises(InvalidInputError, match="something already"):
+        upscale_to_zarr(image, target, tiny_network())
+    (target / "diary.txt").write_text("dear")
+    with pytest.raises(InvalidInputError, match="Only Zarr folders"):
+        upscale_to_zarr(image, target, tiny_network(), overwrite=True)
+    old = write_source(tmp_path / "old.zarr", image, "YX")
+    upscale_to_zarr(image, old, tiny_network(), overwrite=True)
+    assert read_zarr_image(old).array.shape == (60, 80)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["old.zarr", "there.zarr"]
+
+
+def test_what_is_no_image_is_explained(tiny_network: Any, tmp_path: Path) -> None:
+    zarr.open_group(tmp_path / "plate.zarr", mode="w").attrs["ome"] = {"version": "0.5"}
+    for source in (tmp_path / "plate.zarr", tmp_path / "missing.zarr"):
+        with pytest.raises(InvalidInputError, match="must be the folder of an OME-Zarr image"):
+            upscale_to_zarr(source, tmp_path / "out.zarr", tiny_network())
+    with pytest.raises(InvalidInputError, match="OME-Zarr holds the axes"):
+        upscale_to_zarr(image_of(2, 9, 9), tmp_path / "out.zarr", tiny_network(), axes="PYX")
+    with pytest.raises(InvalidInputError, match="tells its own axes"):
+        upscale_to_zarr(tmp_path / "plate.zarr", tmp_path / "o", tiny_network(), axes="YX")
+    assert not (tmp_path / "out.zarr.unfinished").exists()
+
+
+def test_a_failure_leaves_what_is_done(repeating: Any, tmp_path: Path) -> None:
+    image, network = image_of(60, 60), repeating()
+    steps = upscale_to_zarr_steps(image, tmp_path / "out.zarr", network, tile_size=20)
+    while next(steps).done < 2:
+        pass
+    network.model.memory, network.model.error = 1, NetworkError("The cable is out.")
+    with pytest.raises(NetworkError, match="cable"):
+        list(steps)
+    assert (tmp_path / "out.zarr.unfinished").exists()
+
+
+def test_the_mean_of_an_odd_end_is_its_own() -> None:
+    np.testing.assert_array_equal(
+        halved(np.array([[0, 2, 9], [2, 4, 11]], np.uint8), "YX"), [[2, 10]]
+    )
+    assert halved(np.ones((3, 5, 5), np.float32), "CYX").shape == (3, 3, 3)
+
+
+def test_the_source_is_read_in_pieces(tiny_network: Any, tmp_path: Path) -> None:
+    import tracemalloc
+
+    def peak(size: int) -> int:
+        source = write_source(tmp_path / f"{size}.zarr", np.zeros((8, 8), np.uint16), "YX")
+        group = zarr.open_group(source)
+        del group["full"]
+        group.create_array("full", shape=(size, 96), chunks=(96, 96), dtype=np.uint16)
+        tracemalloc.start()
+        started = time.monotonic()
+        upscale_to_zarr(source, tmp_path / f"{size}-out.zarr", tiny_network(), tile_size=48)
+        assert time.monotonic() > started
+        most = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        return most
+
+    peak(96)
+    few, many = peak(192), peak(96 * 20)
+    assert many < few + 2 * 2**20
