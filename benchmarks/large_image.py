@@ -25,11 +25,12 @@ from src_models import upscale_to_zarr_steps
 first = None
 for step in upscale_to_zarr_steps(sys.argv[1], sys.argv[2], sys.argv[3]):
     now = time.monotonic()
-    if step.total > 1 and first is None:
-        first = now
+    if step.done and first is None:  # by now the network is loaded and compiled
+        first, before = now, step.done
     print(step.done, step.total, flush=True)
 peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-print(f"seconds {time.monotonic() - first:.1f} peak_gib {peak:.2f}")
+seconds = (time.monotonic() - first) * step.total / (step.total - before)
+print(f"seconds {seconds:.1f} peak_gib {peak:.2f}")
 """
 
 
@@ -64,6 +65,7 @@ def upscale(source: Path, target: Path, model: str, kill_at: float = 2.0) -> str
             process.send_signal(signal.SIGKILL)
             break
     process.wait()
+    process.stdout.close()
     return said.strip()
 
 
@@ -99,7 +101,7 @@ def main() -> None:
     if not options.once:
         target = options.folder / "killed.zarr"
         print("killed at", upscale(source, target, options.model, kill_at=0.5), flush=True)
-        print("went on:", upscale(source, target, options.model))
+        print("went on, per whole:", upscale(source, target, options.model))
         print("equal:", same(target, options.folder / f"{options.size}-x2.zarr"))
 
 

@@ -40,7 +40,9 @@ def upscale(
     Returns
     -------
     napari.layers.Image
-        A new layer that lies exactly on `layer`, not yet added to a viewer.
+        A new layer that lies exactly on `layer`, not yet added to a viewer. Of a dask or zarr
+        array, or if the result would fill the memory, it is computed as napari shows it:
+        ``data[0]`` is a dask array, and the layer's own levels follow as coarser ones.
 
     Raises
     ------

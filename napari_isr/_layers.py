@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from napari.utils.transforms import Affine
-from numpy.typing import NDArray
 
-from src_models.axes import ArrayLike, check_axes, guess_axes
+from src_models.axes import ArrayLike, check_axes, guess_axes, is_lazy
 from src_models.errors import InvalidInputError
+from src_models.memory import fits
 from src_models.tiling import Region
 
 if TYPE_CHECKING:
@@ -41,6 +42,8 @@ class LayerSource:
     placement : dict
         Keyword arguments of a layer: scale and translate in world units per axis, and the
         transforms and looks that carry over.
+    coarser : tuple of array-like
+        The other levels of a multiscale layer.
     """
 
     array: ArrayLike
@@ -48,6 +51,7 @@ class LayerSource:
     name: str
     rgb: bool
     placement: dict[str, Any]
+    coarser: tuple[ArrayLike, ...] = ()
 
     @classmethod
     def of(cls, layer: napari.layers.Image, axes: str | None = None) -> LayerSource:
@@ -68,7 +72,8 @@ class LayerSource:
         placement = {key: getattr(layer, key) for key in kept}
         placement["scale"] = np.array(layer.scale, float)
         placement["translate"] = np.array(layer.translate, float)
-        return cls(array, letters, layer.name, layer.rgb, placement)
+        coarser = tuple(layer.data[1:]) if layer.multiscale else ()
+        return cls(array, letters, layer.name, layer.rgb, placement, coarser)
 
     def placed(
         self, scale: int, region: Region | None = None, planes: dict[str, int] | None = None
@@ -113,6 +118,20 @@ class LayerSource:
             "translate": self.placement["translate"] + linear @ offset,
             "rgb": self.rgb,
         }
+
+
+def computed_lazily(array: ArrayLike, scale: int) -> bool:
+    """Tell whether a result is computed as it is looked at: of a lazy array, or if it is too large.
+
+    Parameters
+    ----------
+    array : array-like
+        What is upscaled.
+    scale : int
+        How much larger the result is along Y and X.
+    """
+    size = math.prod(array.shape) * np.dtype(array.dtype).itemsize * scale**2
+    return is_lazy(array) or not fits(size)
 
 
 def layer_array(layer: napari.layers.Layer) -> ArrayLike:
@@ -246,7 +265,7 @@ def _middle(region: Region, most_pixels: int) -> Region:
 
 def result_layer(
     source: LayerSource,
-    pixels: NDArray[Any],
+    pixels: Any,
     record: dict[str, Any],
     region: Region | None = None,
     planes: dict[str, int] | None = None,
@@ -257,8 +276,9 @@ def result_layer(
     ----------
     source : LayerSource
         Where it came from.
-    pixels : ndarray
-        The result.
+    pixels : ndarray or dask array
+        The result. Of a dask array napari computes only the tiles that it shows, since the source
+        serves as the next coarser level while the view is zoomed out.
     record : dict
         ``model`` and ``scale`` among other things; kept as ``metadata["napari-isr"]``.
     region, planes
@@ -270,4 +290,7 @@ def result_layer(
     if region is not None:
         name = f"Preview of {name}"
     placed = source.placed(record["scale"], region, planes)
+    if is_lazy(pixels) and record["scale"] > 1:
+        placed["multiscale"] = True
+        pixels = [pixels, source.array, *source.coarser]
     return Image(pixels, name=name, metadata={"napari-isr": record}, **placed)

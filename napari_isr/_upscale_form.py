@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_isr._layers import LayerSource
-from src_models.axes import ImageStack
+from napari_isr._layers import LayerSource, computed_lazily
+from src_models.axes import ImageStack, is_lazy
 from src_models.config import NetworkConfig
 from src_models.description import ModelDescription
 from src_models.errors import ModelFileError, SuperResolutionError
@@ -137,10 +137,15 @@ def _plan(
     seconds = estimate_seconds(description.config, pixels, speed)
     basis = "as it took before" if speed else "estimated"
     start = "" if "keras" in sys.modules else f", and {_BACKEND_SECONDS:.0f} s to start the backend"
-    return (
-        f"Result: {' x '.join(map(str, shape))} ({source.axes}), {_bytes_in_words(size)}. "
-        f"Runs on {_where()} in {in_words(seconds)} ({basis}{start})."
-    )
+    result = f"Result: {' x '.join(map(str, shape))} ({source.axes}), {_bytes_in_words(size)}. "
+    if computed_lazily(source.array, scale):
+        why = "the image is lazy" if is_lazy(source.array) else "it would fill the memory"
+        return (
+            f"{result}Computed as you look at it, because {why}: zoomed out you see the image "
+            f"itself, zoomed in what is upscaled. All of it would take {in_words(seconds)}; "
+            "src_models.upscale_to_zarr writes it to a file."
+        )
+    return f"{result}Runs on {_where()} in {in_words(seconds)} ({basis}{start})."
 
 
 def _where() -> str:

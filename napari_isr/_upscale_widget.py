@@ -31,6 +31,7 @@ from napari_isr._workers import (
     show_our_warning,
     upscaling,
 )
+from src_models.axes import is_lazy
 from src_models.errors import SuperResolutionError
 from src_models.pretrained import DEFAULT_MODEL, describe_model
 from src_models.timing import in_words
@@ -355,7 +356,8 @@ class UpscaleWidget(Container[Any]):
         # A single tile tells the speed too, once the network is compiled.
         once = 1 / max(result.seconds, 1e-3) if model in self._has_run else 0.0
         self._has_run.add(model)
-        if settings.region is None and (result.speed or once):
+        lazy = is_lazy(result.pixels)
+        if settings.region is None and not lazy and (result.speed or once):
             self._speeds[model] = job.speed_seen(result.speed or once)
         old = self._last_preview(layer) if settings.region else None
         if old is not None:
@@ -367,7 +369,8 @@ class UpscaleWidget(Container[Any]):
         self._follows = False
         self._viewer.add_layer(layer)
         self._follows = True
-        self.status.say(f"Done in {result.seconds:.1f} s: layer {layer.name!r} added.")
+        how = " Zoom in: it is computed as you look at it." if lazy else ""
+        self.status.say(f"Done in {result.seconds:.1f} s: layer {layer.name!r} added.{how}")
 
     def _last_preview(self, layer: napari.layers.Image) -> napari.layers.Image | None:
         """Return the layer that an earlier preview of the same layer and model made."""

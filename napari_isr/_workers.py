@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
+from napari_isr._layers import computed_lazily
 from src_models.errors import (
     NetworkError,
     OutOfMemoryError,
@@ -67,8 +68,8 @@ class Upscaled:
 
     Attributes
     ----------
-    pixels : ndarray
-        The result.
+    pixels : ndarray or dask array
+        The result; lazy where `computed_lazily` says so.
     record : dict
         Model, scale, settings and version, for the layer's metadata.
     seconds : float
@@ -155,6 +156,7 @@ def upscaling(
     import napari_isr
 
     yield Loading()
+    from src_models.lazy import upscale_lazily
     from src_models.model_io import load_cached
     from src_models.predict import upscale_steps
 
@@ -162,7 +164,11 @@ def upscaling(
     model = arguments["model"] = load_cached(settings.model)
     started = time.monotonic()
     watch = _Stopwatch()
-    pixels = yield from watch.over(upscale_steps(array, **arguments))
+    if settings.region is None and computed_lazily(array, model.description.scale):
+        arguments.pop("region"), arguments.pop("planes")
+        pixels = upscale_lazily(array, **arguments)
+    else:
+        pixels = yield from watch.over(upscale_steps(array, **arguments))
     seconds = time.monotonic() - started
     description = model.description
     record = {

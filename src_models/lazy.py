@@ -206,7 +206,9 @@ def _as_dask(array: ArrayLike, into: list[tuple[int, ...]]) -> dask.array.Array:
         return array
     stored = getattr(array, "chunks", None) or (1,) * len(array.shape)
     chunks = tuple(n * max(sizes[0] // n, 1) for n, sizes in zip(stored, into, strict=True))
-    return da.from_array(array, chunks=chunks, inline_array=True)
+    # Naming it by its pixels would read all of them.
+    name = False if isinstance(array, np.ndarray) else None
+    return da.from_array(array, chunks=chunks, name=name, inline_array=True)
 
 
 def _run_block(

@@ -44,3 +44,8 @@ def choose_tile_size(config: NetworkConfig, overlap: int, batch_size: int) -> in
     budget = min(_MOST_BYTES, psutil.virtual_memory().available // 4)
     side = math.isqrt(budget // (bytes_per_pixel(config) * batch_size)) - 2 * overlap
     return max(_SMALLEST, min(_LARGEST, side // 16 * 16))
+
+
+def fits(size: int) -> bool:
+    """Tell whether a result of so many bytes leaves room for other work: half of what is free."""
+    return bool(size <= psutil.virtual_memory().available // 2)

@@ -30,13 +30,35 @@ def test_the_record_says_how_the_result_was_made(tiny_model_file, image):
     assert record["version"] == napari_isr.__version__
 
 
-@pytest.mark.parametrize("wrap", [dask.array.from_array, zarr.array, lambda a: [a, a[:, ::2, ::2]]])
-def test_lazy_and_multiscale_layers_give_the_same(wrap, tiny_model_file, image):
+@pytest.mark.parametrize("wrap", [dask.array.from_array, zarr.array])
+def test_lazy_layers_give_the_same_when_they_are_looked_at(wrap, tiny_model_file, image):
     stack = np.stack([image, image[::-1]])
-    expected = napari_isr.upscale(Image(stack), tiny_model_file).data
-    np.testing.assert_array_equal(
-        napari_isr.upscale(Image(wrap(stack)), tiny_model_file).data, expected
-    )
+    expected = napari_isr.upscale(Image(stack), tiny_model_file)
+    lazy = napari_isr.upscale(Image(wrap(stack), scale=(3, 2, 2)), tiny_model_file)
+    assert isinstance(lazy.data[0], dask.array.Array)
+    np.testing.assert_array_equal(lazy.data[0], expected.data)
+    np.testing.assert_array_equal(lazy.data[1], stack)
+    np.testing.assert_array_equal(lazy.scale, (3, 1, 1))
+    assert lazy.contrast_limits == Image(stack).contrast_limits
+
+
+def test_multiscale_layers_give_the_same_and_lazy_ones_keep_their_levels(tiny_model_file, image):
+    expected = napari_isr.upscale(Image(image), tiny_model_file).data
+    result = napari_isr.upscale(Image([image, image[::2, ::2]]), tiny_model_file)
+    np.testing.assert_array_equal(result.data, expected)
+    levels = [dask.array.from_array(level) for level in (image, image[::2, ::2])]
+    lazy = napari_isr.upscale(Image(levels), tiny_model_file)
+    assert [level.shape for level in lazy.data] == [(80, 100), (40, 50), (20, 25)]
+    np.testing.assert_array_equal(lazy.data[0], expected)
+
+
+def test_what_would_fill_the_memory_is_computed_as_it_is_looked_at(
+    tiny_model_file, image, monkeypatch
+):
+    expected = napari_isr.upscale(Image(image), tiny_model_file).data
+    monkeypatch.setattr("napari_isr._layers.fits", lambda size: False)
+    lazy = napari_isr.upscale(Image(image), tiny_model_file)
+    np.testing.assert_array_equal(lazy.data[0], expected)
 
 
 def test_axes_that_do_not_fit_are_explained(tiny_model_file, image):

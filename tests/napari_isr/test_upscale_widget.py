@@ -124,7 +124,11 @@ def test_a_stack_of_five_dimensions_runs_and_lazy_arrays_too(ready, qtbot, finis
         assert widget.axes.value == "TZCYX"
         click(qtbot, widget.run)
         finish(widget)
-        assert viewer.layers[-1].data.shape == (2, 2, 2, 80, 100)
+        result = viewer.layers[-1].data
+        lazy = isinstance(data, dask.array.Array)
+        assert (result[0] if lazy else result).shape == (2, 2, 2, 80, 100)
+        assert ("as you look at it" in widget.status.text) == lazy
+        assert ("because the image is lazy" in widget.plan_note.text) == lazy
 
 
 def test_the_preview_covers_what_is_seen_and_replaces_the_last_one(ready, qtbot, finish):
