@@ -1,0 +1,72 @@
+"""Upscale an OME-Zarr image on a dask cluster, into another OME-Zarr image.
+
+    python examples/upscale_on_cluster.py cells.zarr cells-x2.zarr --workers 4
+    python examples/upscale_on_cluster.py cells.zarr cells-x2.zarr --workers 16 --queue gpu
+
+The first line uses processes of this machine, the second one Slurm jobs (`dask-jobqueue`).
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+
+def start_cluster(workers: int, queue: str | None) -> Any:
+    """Start workers of one thread each: the network uses its processors by itself."""
+    if queue is None:
+        from distributed import LocalCluster
+
+        return LocalCluster(n_workers=workers, threads_per_worker=1, dashboard_address=None)
+    from dask_jobqueue import SLURMCluster
+
+    cluster = SLURMCluster(queue=queue, processes=1, cores=1, memory="8GB", walltime="04:00:00")
+    cluster.scale(jobs=workers)
+    return cluster
+
+
+def write(lazy: Any, levels: list[Any], axes: str) -> None:
+    """Compute each level of a pyramid and store it, chunk by chunk."""
+    import dask.array as da
+
+    from src_models.zarr_files import halved
+
+    da.store(lazy, levels[0], lock=False)
+    for finer, coarser in zip(levels, levels[1:], strict=False):
+        twice = [2 * n if axis in "YX" else n for axis, n in zip(axes, coarser.chunks, strict=True)]
+        array = da.from_array(finer, chunks=twice)
+        sizes = [
+            tuple(-(-n // 2) for n in sizes) if axis in "YX" else sizes
+            for axis, sizes in zip(axes, array.chunks, strict=True)
+        ]
+        smaller = array.map_blocks(halved, axes, chunks=tuple(sizes), dtype=array.dtype)
+        da.store(smaller, coarser, lock=False)
+
+
+def main() -> None:
+    """Read the command line, start the workers, and wait for them."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("source", type=Path)
+    parser.add_argument("target", type=Path)
+    parser.add_argument("--model", default="microscopy-x2")
+    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--queue", help="of Slurm; without it, workers run on this machine")
+    options = parser.parse_args()
+
+    from distributed import Client
+
+    from src_models import describe_model, upscale
+    from src_models.zarr_files import create_pyramid, read_zarr_image
+
+    image = read_zarr_image(options.source)
+    scale = describe_model(options.model).scale
+    with start_cluster(options.workers, options.queue) as cluster, Client(cluster):
+        lazy = upscale(image.array, options.model, axes=image.axes)
+        levels = create_pyramid(options.target, image, lazy.shape, lazy.chunksize, scale)
+        write(lazy, levels, image.axes)
+    print(f"{options.target}: {' x '.join(map(str, lazy.shape))}, {len(levels)} levels")
+
+
+if __name__ == "__main__":
+    main()
