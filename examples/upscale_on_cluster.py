@@ -9,6 +9,7 @@ The first line uses processes of this machine, the second one Slurm jobs (`dask-
 from __future__ import annotations
 
 import argparse
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +34,7 @@ def write(lazy: Any, levels: list[Any], axes: str) -> None:
     from src_models.zarr_files import halved
 
     da.store(lazy, levels[0], lock=False)
-    for finer, coarser in zip(levels, levels[1:], strict=False):
+    for finer, coarser in pairwise(levels):
         twice = [2 * n if axis in "YX" else n for axis, n in zip(axes, coarser.chunks, strict=True)]
         array = da.from_array(finer, chunks=twice)
         sizes = [
