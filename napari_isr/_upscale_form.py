@@ -5,7 +5,8 @@ from __future__ import annotations
 import sys
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -15,7 +16,8 @@ from src_models.config import NetworkConfig
 from src_models.description import ModelDescription
 from src_models.errors import ModelFileError, SuperResolutionError
 from src_models.intensity import check_dtype
-from src_models.pretrained import describe_model, model_names
+from src_models.noise import is_low_light
+from src_models.pretrained import BUNDLED, describe_model, model_names
 from src_models.timing import estimate_seconds, in_words, processors_in_words, useful_operations
 
 if TYPE_CHECKING:
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
 
 _NOTHING_OPEN = "Open an image, or choose one from File > Open Sample > napari-isr."
 _BACKEND_SECONDS = 6.0
+_DENOISER = "microscopy-denoise-x2"
+_LOOKED: WeakKeyDictionary[napari.layers.Image, tuple[Any, bool]] = WeakKeyDictionary()
 
 
 @dataclass(frozen=True)
@@ -35,6 +39,8 @@ class Job:
         What to show under the fields.
     plan : str
         What would happen, where, and how long it would take.
+    advice : str
+        What another model would do better, as far as the image shows.
     config : NetworkConfig or None
         The network; None if the model cannot be used.
     pixels : int
@@ -50,6 +56,7 @@ class Job:
     model_words: str = ""
     axes_complaint: str = ""
     plan: str = ""
+    advice: str = ""
     config: NetworkConfig | None = None
     pixels: int = 0
     together: str = ""
@@ -122,7 +129,26 @@ def check_job(
     pixels = height * width * sum(1 for _ in stack.planes())
     plan = _plan(source, description, pixels, speed)
     together = "C" if stack.joint else ""
-    return Job("", model_words, "", plan, config, pixels, together, speed)
+    advice = _advice(layer, stack, description)
+    return Job("", model_words, "", plan, advice, config, pixels, together, speed)
+
+
+def _advice(layer: napari.layers.Image, stack: ImageStack, description: ModelDescription) -> str:
+    """Suggest the model that removes noise where the layer is noisy."""
+    if description.name == _DENOISER or _DENOISER not in BUNDLED:
+        return ""
+    # Looking at lazy data may take long, and the form must not wait.
+    if not isinstance(stack.array, np.ndarray) or not _looks_noisy(layer, stack):
+        return ""
+    return f"This layer looks like a recording with few photons: {_DENOISER} removes the noise."
+
+
+def _looks_noisy(layer: napari.layers.Image, stack: ImageStack) -> bool:
+    """Look at a layer once for all its refreshes of the form."""
+    key = (id(stack.array), stack.array.shape, stack.axes, stack.joint)
+    if _LOOKED.get(layer, (None, False))[0] != key:
+        _LOOKED[layer] = key, is_low_light(stack)
+    return _LOOKED[layer][1]
 
 
 def _plan(

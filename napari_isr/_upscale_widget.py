@@ -87,6 +87,7 @@ class UpscaleWidget(Container[Any]):
         )
         self.layer_note, self.model_note = Note("layer"), Note("model")
         self.axes_note, self.plan_note = Note("axes"), Note("plan")
+        self.advice_note = Note("advice")
         fields = labelled_rows(
             [
                 (self.layer, self.layer_note),
@@ -113,9 +114,19 @@ class UpscaleWidget(Container[Any]):
         buttons.margins = (0, 0, 0, 0)
         self.progress = ProgressBar(visible=False)
         self.status = Note("status")
-        self.extend([fields, self.plan_note, self.preview, buttons, self.progress, self.status])
+        self.extend(
+            [
+                fields,
+                self.advice_note,
+                self.plan_note,
+                self.preview,
+                buttons,
+                self.progress,
+                self.status,
+            ]
+        )
         layout = self.native.layout()
-        layout.insertWidget(1, folded("Advanced settings", advanced.native))
+        layout.insertWidget(2, folded("Advanced settings", advanced.native))
         layout.addStretch()
         self._advanced_container = advanced
 
@@ -252,6 +263,7 @@ class UpscaleWidget(Container[Any]):
             theme=theme,
         )
         self.axes_note.say(job.axes_complaint, complaint=True, theme=theme)
+        self.advice_note.say(job.advice, complaint=True, theme=theme)
         self.plan_note.say(job.plan)
         self.run.enabled = self.preview.enabled = job.is_possible
         self.cancel.enabled = False
