@@ -15,7 +15,7 @@ from typing import Any
 
 from corpus import Corpus
 
-from src_models import RDN, RRDN, Trainer, TrainingSettings, load_model
+from src_models import RDN, RRDN, Discriminator, Trainer, TrainingSettings, load_model
 from src_models.image_model import ImageModel
 from src_models.interpolation_start import start_as_interpolation
 
@@ -44,13 +44,18 @@ def train(settings: dict[str, Any], data: Path, runs: Path) -> Path:
     network = new_network(settings)
     name = settings["model"]["name"]
     training, held_out = Corpus(**settings["corpus"]).read(data, settings["model"]["channels"])
+    how = TrainingSettings.from_dict(settings["training"])
+    judge = None
+    if how.loss.adversarial_weight > 0:
+        judge = Discriminator(how.patch.size * network.scale, c_dim=network.c_dim)
     trainer = Trainer(
         network,
+        judge,
         hr_train_dir=training,
         hr_valid_dir=held_out,
         dataname=name,
         log_dirs={"logs": runs / "logs", "weights": runs},
-        settings=TrainingSettings.from_dict(settings["training"]),
+        settings=how,
     )
     logger.info("%s", trainer.images.report.in_words.splitlines()[0])
     result = trainer.train()
