@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import warnings
 from collections import deque
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -29,6 +30,31 @@ _BLOCK = 1024
 # Up to this share, hot pixels explain pixels far out of range.
 _MANY_FAR = 0.002
 _FEW_PIXELS = 100
+
+
+Places = list[tuple[Plane, Region]]
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Tiles that were read.
+
+    Attributes
+    ----------
+    places : list of (Plane, Region)
+        Where they are.
+    tiles : ndarray
+        For the network, float32 ``(B, H, W, C)``; the last ones may be there to fill up.
+    plans : list of Tile
+        How each place was read and is to be written.
+    residuals : list of ndarray
+        What goes round the network, for each place.
+    """
+
+    places: Places
+    plans: list[Tile]
+    tiles: NDArray[np.float32]
+    residuals: list[NDArray[np.float64]]
 
 
 class TileWork:
@@ -67,7 +93,6 @@ class TileWork:
         self.total = len(self.pending)
         self.batch_size = min(batch_size, self.total)
         self._not_finite = self._far = self._seen = 0
-        self._residuals: list[NDArray[np.float64]] = []
         self._warned_of_memory = False
 
     def _is_chosen(self, plane: Plane) -> bool:
@@ -89,7 +114,7 @@ class TileWork:
                 "upscale a part of the image, or fewer planes at a time."
             ) from error
 
-    def next_batch(self) -> list[tuple[Plane, Region]]:
+    def next_batch(self) -> Places:
         """Take the next tiles."""
         return [self.pending.popleft() for _ in range(min(self.batch_size, len(self.pending)))]
 
@@ -98,24 +123,22 @@ class TileWork:
             region, self.stack.size, self.tile_shape, self.overlap, self.scale, self.reflect
         )
 
-    def read(self, batch: list[tuple[Plane, Region]]) -> NDArray[np.float32]:
-        """Return a batch for the network, ``(B, H, W, C)``."""
-        self._residuals = []
-        tiles = []
-        for plane, region in batch:
-            tile = self._tile(region)
+    def read(self, places: Places) -> Batch:
+        """Read tiles for the network; changes nothing here, so it may be done ahead."""
+        plans = [self._tile(region) for _, region in places]
+        tiles, residuals = [], []
+        for (plane, region), tile in zip(places, plans, strict=True):
             unit, residual = self.ranges[plane.channel].to_unit(self.stack.read(plane, *tile.read))
             rows, columns = (read.start for read in tile.read)
             inner = region.shifted(-rows, -columns)
-            self._residuals.append(residual[inner.slices])
-            self._note_far(residual[inner.slices], self.ranges[plane.channel])
+            residuals.append(residual[inner.slices])
             unit = tile.take(unit)
             if unit.shape[-1] < self.channels:  # grey to a network of colours
                 unit = np.repeat(unit, self.channels, axis=-1)
             tiles.append(unit)
         # The last batch is filled up, so that the backend compiles one shape and no more.
         tiles += tiles[-1:] * (self.batch_size - len(tiles))
-        return np.stack(tiles)
+        return Batch(places, plans, np.stack(tiles), residuals)
 
     def _note_far(self, residual: NDArray[np.float64], levels: IntensityRange) -> None:
         """Count pixels that go round the network for their intensity, not for their digits."""
@@ -123,7 +146,7 @@ class TileWork:
         self._far += int((np.abs(finite) > 0.01 * (levels.high - levels.low)).sum())
         self._seen += residual.size
 
-    def keep(self, batch: list[tuple[Plane, Region]], answers: NDArray[np.float32]) -> None:
+    def keep(self, batch: Batch, answers: NDArray[np.float32]) -> None:
         """Write the network's answers into the result.
 
         Raises
@@ -136,17 +159,16 @@ class TileWork:
                 "The network answered a finite image with values that are not finite: its weights "
                 "are damaged or its training went astray. Choose another model."
             )
-        answered = zip(batch, answers[: len(batch)], self._residuals, strict=True)
-        for (plane, region), answer, residual in answered:
-            tile = self._tile(region)
-            unit = answer[tile.crop]
+        for number, (plane, _) in enumerate(batch.places):
+            tile, residual = batch.plans[number], batch.residuals[number]
+            self._note_far(residual, self.ranges[plane.channel])
+            unit = answers[number][tile.crop]
             if residual.shape[-1] < self.channels:
                 unit = unit.mean(axis=-1, keepdims=True)
             self._not_finite += residual.size - int(np.isfinite(residual).sum())
             around = residual.repeat(self.scale, axis=0).repeat(self.scale, axis=1)
             stored = self.ranges[plane.channel].to_stored(unit, around, self.out.dtype)
             self.stack.write(self.out, self._plane_in_out(plane), *self._in_out(tile), stored)
-            self.done += 1
 
     def _in_out(self, tile: Tile) -> tuple[slice, slice]:
         """Shift a tile's place in the whole result to its place in the region's."""
@@ -164,8 +186,8 @@ class TileWork:
         )
         return Plane(index, plane.channel)
 
-    def retry_smaller(self, batch: list[tuple[Plane, Region]], error: Exception) -> None:
-        """Put a batch back with half the tile size, and go on from there.
+    def retry_smaller(self, places: Places, error: Exception) -> None:
+        """Put tiles back with half the tile size, and go on from there.
 
         Raises
         ------
@@ -182,7 +204,7 @@ class TileWork:
         half = -(-longest // 2)
         left = [
             (plane, part)
-            for plane, region in [*batch, *self.pending]
+            for plane, region in [*places, *self.pending]
             for part in split_region(region, half)
         ]
         self.pending = deque(left)
@@ -194,7 +216,7 @@ class TileWork:
                 f"Memory ran out with tiles of {longest} pixels; going on with smaller ones. "
                 f"Set tile_size={half} to start there next time.",
                 SuperResolutionWarning,
-                stacklevel=4,
+                stacklevel=5,
             )
 
     def resample_alpha(self) -> None:
