@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from src_models.description import ModelDescription, read_description
     from src_models.discriminator import Discriminator
+    from src_models.engines import open_engine
     from src_models.errors import SuperResolutionError
     from src_models.model_io import load_model
     from src_models.predict import upscale, upscale_steps
@@ -35,6 +36,7 @@ _HOME = {
     "TrainingSettings": "training_config",
     "load_model": "model_io",
     "model_names": "pretrained",
+    "open_engine": "engines",
     "read_description": "description",
     "upscale": "predict",
     "upscale_steps": "predict",
@@ -53,6 +55,7 @@ __all__ = [
     "describe_model",
     "load_model",
     "model_names",
+    "open_engine",
     "read_description",
     "upscale",
     "upscale_steps",

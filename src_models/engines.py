@@ -23,7 +23,7 @@ from collections.abc import Callable, Hashable, Iterator
 from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, get_args
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, cast, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -115,8 +115,7 @@ def open_engine(model: str | Path | ImageModel | Engine, engine: EngineName = "a
         If there is no such model, or its file cannot be used.
     """
     if not isinstance(model, str | os.PathLike) and hasattr(model, "run"):
-        opened: Engine = model
-        return opened
+        return cast(Engine, model)
     in_memory = not isinstance(model, str | os.PathLike) and hasattr(model, "description")
     path = None if in_memory else find_model(model)  # type: ignore[arg-type]
     replaced = in_memory and not getattr(model, "is_as_built", False)
