@@ -73,8 +73,14 @@ class Engine(Protocol):
         OutOfMemoryError
             If there is not enough memory for it; a smaller one may still fit.
         NetworkError
-            If it failed otherwise.
+            If it failed otherwise, or was stopped.
         """
+
+    def stop(self, batch: NDArray[np.float32]) -> None:
+        """Make a batch that runs in another thread end with an error, if the library can."""
+
+    def release(self) -> None:
+        """Give back the memory for features, until the next batch."""
 
 
 class Choice(NamedTuple):
@@ -245,16 +251,19 @@ def _open_file(model: Any, path: Path, choice: Choice) -> Engine:
 
             return KerasEngine(load_cached(model), choice.reason)
         description = describe_model(model)
-        return _with_weights(description, read_weights(path, description.config), choice)
+        weights = read_weights(path, description.config)
+        return _with_weights(description, weights, choice, keep=True)
 
     return _kept((str(model), path, path.stat().st_mtime_ns, choice), open_it)
 
 
-def _with_weights(description: ModelDescription, weights: Weights, choice: Choice) -> Engine:
+def _with_weights(
+    description: ModelDescription, weights: Weights, choice: Choice, *, keep: bool = False
+) -> Engine:
     if choice.name == "openvino":
         from src_models.openvino_engine import OpenVinoEngine
 
-        return OpenVinoEngine(description, weights, choice.reason)
+        return OpenVinoEngine(description, weights, choice.reason, keep)
     from src_models.onnx_engine import OnnxEngine
 
     return OnnxEngine(description, weights, choice.reason)

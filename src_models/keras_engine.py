@@ -41,3 +41,9 @@ class KerasEngine:
         with our_errors(batch.shape):
             # predict() per batch leaks and is slow; this is the same graph, called directly.
             return np.asarray(self._network.model.predict_on_batch(batch))
+
+    def stop(self, batch: NDArray[np.float32]) -> None:
+        """Do nothing: what Keras' backends began they finish."""
+
+    def release(self) -> None:
+        """Do nothing: Keras' backends keep no features."""

@@ -46,6 +46,7 @@ class OnnxEngine:
         import onnxruntime
 
         self.description, self.reason = description, reason
+        self._running: dict[int, Any] = {}
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 3
         # Its arena keeps whatever the largest batch took, for every session.
@@ -64,8 +65,22 @@ class OnnxEngine:
         NetworkError
             If it failed otherwise.
         """
-        with our_errors(batch.shape):
-            return np.asarray(self._session.run(None, {"image": batch})[0])
+        import onnxruntime
+
+        options = self._running[id(batch)] = onnxruntime.RunOptions()
+        try:
+            with our_errors(batch.shape):
+                return np.asarray(self._session.run(None, {"image": batch}, options)[0])
+        finally:
+            del self._running[id(batch)]
+
+    def stop(self, batch: NDArray[np.float32]) -> None:
+        """Make a batch that runs in another thread end with an error."""
+        if options := self._running.get(id(batch)):
+            options.terminate = True
+
+    def release(self) -> None:
+        """Do nothing: without an arena no features are kept."""
 
 
 def providers() -> list[str]:

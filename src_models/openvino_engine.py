@@ -6,18 +6,22 @@ TensorFlow is imported.
 
 from __future__ import annotations
 
+import os
 import threading
 from collections import OrderedDict
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from src_models.compiled_cache import load_compiled, save_compiled
+from src_models.config import config_to_dict
 from src_models.description import ModelDescription
 from src_models.engine_errors import our_errors
 from src_models.graph import walk
-from src_models.weight_file import Weights
+from src_models.weight_file import Weights, fingerprint
 
 # The plugin's own choice may be bfloat16, which is off by several grey levels.
 _SETTINGS = {"INFERENCE_PRECISION_HINT": "f32", "PERFORMANCE_HINT": "LATENCY"}
@@ -36,17 +40,26 @@ class OpenVinoEngine:
         As `src_models.weight_file.read_weights` gives.
     reason : str
         Why this engine was chosen, in a sentence.
+    keep : bool
+        Keep what was compiled in a file, for the next session.
     """
 
     name = "openvino"
 
-    def __init__(self, description: ModelDescription, weights: Weights, reason: str = "") -> None:
+    def __init__(
+        self,
+        description: ModelDescription,
+        weights: Weights,
+        reason: str = "",
+        keep: bool = False,
+    ) -> None:
         import openvino
 
         self.description, self.reason = description, reason
-        self._weights = weights
+        self._weights, self._keep = weights, keep
         self._core = openvino.Core()
         self._requests: OrderedDict[tuple[int, ...], Any] = OrderedDict()
+        self._running: tuple[Any, Any] = None, None
         self._lock = threading.Lock()
 
     def run(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -60,8 +73,25 @@ class OpenVinoEngine:
             If it failed otherwise.
         """
         with our_errors(batch.shape), self._lock:
-            answers = self._request(batch.shape).infer([batch], share_inputs=True)
-            return np.asarray(answers[0])
+            request = self._request(batch.shape)
+            self._running = batch, request
+            try:
+                # Its outputs are copies, so they may be written while the next batch runs.
+                return np.asarray(request.infer([batch], share_inputs=True)[0])
+            finally:
+                self._running = None, None
+
+    def stop(self, batch: NDArray[np.float32]) -> None:
+        """Make a batch that runs in another thread end with an error."""
+        running, request = self._running
+        if running is batch:
+            request.cancel()
+
+    def release(self) -> None:
+        """Give back the memory for features, until the next batch."""
+        with self._lock:
+            for request in self._requests.values():
+                request.get_compiled_model().release_memory()
 
     def _request(self, shape: tuple[int, ...]) -> Any:
         """Return what runs batches of a shape: a fixed one is a tenth faster than any."""
@@ -73,8 +103,25 @@ class OpenVinoEngine:
         return self._requests[shape]
 
     def _compile(self, shape: tuple[int, ...]) -> Any:
+        """Compile the network for a shape, or take what was compiled in a session before."""
+        key = self._key(shape) if self._keep else ""
+        if key and (stored := load_compiled(key)) is not None:
+            with suppress(RuntimeError):  # whole, yet not for this machine
+                return self._core.import_model(stored, "CPU", _SETTINGS)
         model = write_down(self.description, self._weights, shape)
-        return self._core.compile_model(model, "CPU", _SETTINGS)
+        compiled = self._core.compile_model(model, "CPU", _SETTINGS)
+        if key:
+            save_compiled(key, compiled.export_model().getvalue())
+        return compiled
+
+    def _key(self, shape: tuple[int, ...]) -> str:
+        """Name all that the compiled network depends on."""
+        import openvino
+
+        network = config_to_dict(self.description.config)
+        processor = self._core.get_property("CPU", "FULL_DEVICE_NAME"), os.cpu_count()
+        made_of = network, shape, _SETTINGS, openvino.get_version(), processor
+        return fingerprint(self._weights, repr(made_of))
 
 
 def write_down(description: ModelDescription, weights: Weights, shape: Sequence[int | None]) -> Any:

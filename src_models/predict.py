@@ -6,10 +6,7 @@ every batch, can be closed there, and returns the result. `upscale` drains it.
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Generator
-from concurrent.futures import Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,29 +15,18 @@ from numpy.typing import NDArray
 
 from src_models.axes import ArrayLike, ImageStack, check_axes, guess_axes
 from src_models.engines import Engine, EngineName, open_engine
-from src_models.errors import InvalidInputError, OutOfMemoryError
+from src_models.errors import InvalidInputError
 from src_models.intensity import check_dtype
 from src_models.measure import measure_channels
+from src_models.pipeline import Progress, run_tiles
 from src_models.pretrained import DEFAULT_MODEL
-from src_models.tile_work import Batch, Places, TileWork
+from src_models.tile_work import TileWork
 from src_models.tiling import Region
 
 if TYPE_CHECKING:
     from src_models.image_model import ImageModel
 
-
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """How far the work is.
-
-    Attributes
-    ----------
-    done, total : int
-        Tiles; `total` grows if tiles must be made smaller on the way.
-    """
-
-    done: int
-    total: int
+__all__ = ["Progress", "upscale", "upscale_steps"]
 
 
 def upscale(
@@ -157,7 +143,7 @@ def upscale_steps(
     ------
     Progress
         Of nothing done, once at the start and again while intensities are measured; then after
-        every batch of tiles.
+        every batch of tiles, and now and then while one takes long.
 
     Returns
     -------
@@ -165,45 +151,17 @@ def upscale_steps(
         As `upscale` returns.
     """
     stack, network = _open(image, model, axes, engine)
-    work = TileWork(stack, network.description, tile_size, overlap, batch_size, region, planes)
+    work = TileWork(
+        stack, network.description, tile_size, overlap, batch_size, region, planes, network.name
+    )
     yield Progress(0, work.total)
     is_part = region is not None or planes is not None
     for work.ranges in measure_channels(stack, network.description, sample=is_part):
         yield Progress(0, work.total)
-    yield from _run(work, network)
+    yield from run_tiles(work, network)
     work.resample_alpha()
     work.warn()
     return work.out
-
-
-def _run(work: TileWork, network: Engine) -> Generator[Progress, None, None]:
-    """Run all tiles; one thread reads the next ones and writes the last ones meanwhile."""
-    thread = ThreadPoolExecutor(1, thread_name_prefix="tiles")
-    reading: deque[tuple[Places, Future[Batch]]] = deque()
-    writing: Future[None] | None = None
-    try:
-        while work.pending or reading:
-            while work.pending and len(reading) < 2:
-                places = work.next_batch()
-                reading.append((places, thread.submit(work.read, places)))
-            try:
-                batch = reading[0][1].result()
-                answers = network.run(batch.tiles)
-            except (OutOfMemoryError, MemoryError) as error:
-                wait([future for _, future in reading])
-                work.retry_smaller([place for places, _ in reading for place in places], error)
-                reading.clear()
-            else:
-                reading.popleft()
-                if writing is not None:
-                    writing.result()
-                writing = thread.submit(work.keep, batch, answers)
-                work.done += len(batch.places)
-            yield Progress(work.done, work.total)
-        if writing is not None:
-            writing.result()
-    finally:
-        thread.shutdown(cancel_futures=True)
 
 
 def _open(

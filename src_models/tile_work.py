@@ -69,6 +69,7 @@ class TileWork:
         batch_size: int | None,
         region: Region | None,
         planes: dict[str, int] | None,
+        engine: str = "keras",
     ) -> None:
         self.stack = stack
         self.ranges: dict[int, IntensityRange] = {}
@@ -80,7 +81,7 @@ class TileWork:
             description.config.receptive_radius,
         )
         batch_size = _whole("batch_size", batch_size, 1, 1)
-        usual = choose_tile_size(description.config, self.overlap, batch_size)
+        usual = choose_tile_size(description.config, self.overlap, batch_size, engine)
         size = _whole("tile_size", tile_size, 1, usual)
         self.region = _check_region(region, stack.size)
         self.planes = _check_planes(planes or {}, stack)
