@@ -87,7 +87,7 @@ class TileWork:
         self.planes = _check_planes(planes or {}, stack)
         self.out = self._allocate()
         tiles = list(split_region(self.region, size))
-        self.tile_shape = _common_shape(tiles)
+        self._fit_shape(tiles)
         chosen = [plane for plane in stack.planes() if self._is_chosen(plane)]
         self.pending = deque((plane, tile) for plane in chosen for tile in tiles)
         self.done = 0
@@ -95,6 +95,23 @@ class TileWork:
         self.batch_size = min(batch_size, self.total)
         self._not_finite = self._far = self._seen = 0
         self._warned_of_memory = False
+
+    def _fit_shape(self, tiles: list[Region]) -> None:
+        """Find the one shape that every tile is read in, without twice the overlap."""
+        self.longest = max(max(tile.shape) for tile in tiles)
+        if self.reflect:
+            self.tile_shape = (
+                max(tile.shape[0] for tile in tiles),
+                max(tile.shape[1] for tile in tiles),
+            )
+            return
+        # Past a bare border nothing is read, so fewer pixels than overlap on both sides will do.
+        spans = zip(*[((t.y0, t.y1), (t.x0, t.x1)) for t in tiles], strict=True)
+        height, width = (
+            max(min(b + self.overlap, length) - max(a - self.overlap, 0) for a, b in span)
+            for span, length in zip(spans, self.stack.size, strict=True)
+        )
+        self.tile_shape = height - 2 * self.overlap, width - 2 * self.overlap
 
     def _is_chosen(self, plane: Plane) -> bool:
         index = dict(zip(self.stack.axes, plane.index, strict=True))
@@ -195,10 +212,10 @@ class TileWork:
         OutOfMemoryError
             If tiles are as small as they get.
         """
-        longest = max(self.tile_shape)
+        longest = self.longest
         if self.batch_size == 1 and longest <= 8:
             raise OutOfMemoryError(
-                f"Not even a tile of {self.tile_shape} pixels with an overlap of {self.overlap} "
+                f"Not even a tile of {longest} pixels with an overlap of {self.overlap} "
                 "fits into memory: close other programs, or choose a smaller model."
             ) from error
         self.batch_size = max(self.batch_size // 2, 1)
@@ -210,7 +227,7 @@ class TileWork:
         ]
         self.pending = deque(left)
         self.total = self.done + len(left)
-        self.tile_shape = _common_shape([region for _, region in left])
+        self._fit_shape([region for _, region in left])
         if not self._warned_of_memory:
             self._warned_of_memory = True
             warnings.warn(
@@ -274,11 +291,6 @@ def _whole(name: str, value: int | None, least: int, default: int) -> int:
             f"Received: {name}={value!r}."
         )
     return int(given)
-
-
-def _common_shape(tiles: list[Region]) -> tuple[int, int]:
-    """Return the height and width that hold every tile."""
-    return max(tile.shape[0] for tile in tiles), max(tile.shape[1] for tile in tiles)
 
 
 def _check_region(region: Region | None, size: tuple[int, int]) -> Region:
