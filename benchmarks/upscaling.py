@@ -29,19 +29,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from src_models.config import NetworkConfig, RDNConfig, RRDNConfig
+from src_models.config import NetworkConfig
+from src_models.description import ModelDescription
 from src_models.graph import walk
 from src_models.legacy_config import shapes_of
+from src_models.pretrained import describe_model
 from src_models.timing import processors_in_words
 
-NETWORKS: dict[str, NetworkConfig] = {
-    "microscopy-x2": RDNConfig(C=3, D=4, G=16, G0=32, x=2, c_dim=1, upscaling="shuffle"),
-    "psnr-small": RDNConfig(C=3, D=10, G=64, G0=64, x=2),
-    "gans": RRDNConfig(C=4, D=3, G=32, G0=32, T=10, x=4),
-}
+NETWORKS = {name: describe_model(name) for name in ("microscopy-x2", "psnr-small", "gans")}
 ENGINES = ["openvino", "onnxruntime", "keras", "isr", "torch"]
 PATCH, PADDING, BATCH = 50, 2, 10
 MATRIX = 2048
+ENOUGH_S = 20
 Image = NDArray[np.uint8]
 
 
@@ -51,39 +50,35 @@ def random_weights(config: NetworkConfig) -> dict[str, NDArray[np.float32]]:
     return {name: rng.normal(0, 0.02, s).astype("f4") for name, s in shapes_of(config).items()}
 
 
-def by_library(config: NetworkConfig, engine: str) -> Callable[[Image], object]:
-    """Return `src_models.upscale` on an engine."""
-    from src_models import engines, upscale
-    from src_models.description import ModelDescription
+def by_library(description: ModelDescription, engine: str) -> Callable[[Image], object]:
+    """Return `src_models.upscale` on an engine, in memory."""
+    from src_models import open_engine, upscale
+    from src_models.onnx_engine import OnnxEngine
+    from src_models.openvino_engine import OpenVinoEngine
 
-    choice = engines.Choice(engine, "")
+    opened: Any
     if engine == "keras":
-        opened: Any = engines.open_engine(keras_network(config), "keras")
-    else:
-        description = ModelDescription(name="benchmark", config=config, overlap=OVERLAPS[config])
-        opened = engines._with_weights(description, random_weights(config), choice)
+        opened = open_engine(keras_network(description), engine)
+    else:  # without Keras, so that the memory is theirs alone
+        kind = {"openvino": OpenVinoEngine, "onnxruntime": OnnxEngine}[engine]
+        opened = kind(description, random_weights(description.config))
     return lambda image: upscale(image, opened)
 
 
-# What the models' descriptions say.
-OVERLAPS = dict(zip(NETWORKS.values(), (8, 12, 24), strict=True))
-
-
-def keras_network(config: NetworkConfig) -> Any:
+def keras_network(description: ModelDescription) -> Any:
     """Return the network in Keras."""
-    from src_models.description import ModelDescription
     from src_models.model_io import new_model
 
-    network = new_model(ModelDescription(name="benchmark", config=config, overlap=OVERLAPS[config]))
-    for name, values in random_weights(config).items():
+    network = new_model(description)
+    for name, values in random_weights(description.config).items():
         layer, kind = name.split("/")
         getattr(network.model.get_layer(layer), kind).assign(values)
     return network
 
 
-def by_isr(config: NetworkConfig) -> Callable[[Image], object]:
+def by_isr(description: ModelDescription) -> Callable[[Image], object]:
     """Return ISR's prediction by patches."""
-    network = keras_network(config).model
+    network, config = keras_network(description).model, description.config
 
     def run(image: Image) -> object:
         unit = np.atleast_3d(image).astype(np.float32) / 255
@@ -151,8 +146,9 @@ class Torch:
         return self.torch.nn.functional.interpolate(x, scale_factor=scale, mode="nearest")
 
 
-def by_torch(config: NetworkConfig) -> Callable[[Image], object]:
+def by_torch(description: ModelDescription) -> Callable[[Image], object]:
     """Return the network in plain torch."""
+    config = description.config
     operations = Torch(random_weights(config))
     torch = operations.torch
 
@@ -178,17 +174,17 @@ def matrix_product(seconds: float = 1.0) -> float:
 
 def measure(network: str, engine: str, size: int, repeats: int) -> dict[str, Any]:
     """Measure one line of the table, in this process."""
-    config = NETWORKS[network]
-    channels = () if config.c_dim == 1 else (config.c_dim,)
+    description = NETWORKS[network]
+    channels = () if description.channels == 1 else (description.channels,)
     image = np.random.default_rng(0).integers(0, 256, (size, size, *channels), np.uint8)
     started = time.perf_counter()
     made = {"isr": by_isr, "torch": by_torch}.get(engine)
-    run = made(config) if made else by_library(config, engine)
+    run = made(description) if made else by_library(description, engine)
     run(image[:128, :128])  # what is done once a session
     start_up = time.perf_counter() - started
     speed = matrix_product()
-    times = []
-    for _ in range(repeats):
+    times: list[float] = []
+    while len(times) < repeats and sum(times) < ENOUGH_S:
         started = time.perf_counter()
         run(image)
         times.append(time.perf_counter() - started)
@@ -237,7 +233,7 @@ def table(results: list[dict[str, Any]]) -> str:
     ]
     isr = {(r["network"], r["size"]): r["seconds"] for r in results if r["engine"] == "isr"}
     for r in sorted(results, key=lambda r: (r["network"], r["size"])):
-        config, pixels = NETWORKS[r["network"]], r["size"] ** 2
+        config, pixels = NETWORKS[r["network"]].config, r["size"] ** 2
         speed = config.operations_per_pixel * pixels / r["seconds"]
         against = isr.get((r["network"], r["size"]))
         faster = f"{against / r['seconds']:.2f}" if against else ""
