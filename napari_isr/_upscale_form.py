@@ -14,11 +14,12 @@ from napari_isr._layers import LayerSource
 from src_models.axes import ImageStack
 from src_models.config import NetworkConfig
 from src_models.description import ModelDescription
+from src_models.engines import EngineName, choose_engine
 from src_models.errors import ModelFileError, SuperResolutionError
 from src_models.intensity import check_dtype
 from src_models.noise import is_low_light
 from src_models.pretrained import BUNDLED, describe_model, model_names
-from src_models.timing import estimate_seconds, in_words, processors_in_words, useful_operations
+from src_models.timing import estimate_seconds, in_words, useful_operations
 
 if TYPE_CHECKING:
     import napari.layers
@@ -96,6 +97,7 @@ def check_job(
     description: ModelDescription | None,
     axes: str,
     speed: float | None = None,
+    engine: EngineName = "auto",
 ) -> Job:
     """Check the choices against each other; never raises.
 
@@ -109,6 +111,8 @@ def check_job(
         As typed.
     speed : float, optional
         Operations per second of that model, as measured before.
+    engine : str
+        As chosen.
     """
     model_words = description.in_words if description else "Choose a model, or open a model file."
     config = description.config if description else None
@@ -127,7 +131,7 @@ def check_job(
         return Job(layer_complaint=str(error), model_words=model_words, config=config)
     height, width = stack.size
     pixels = height * width * sum(1 for _ in stack.planes())
-    plan = _plan(source, description, pixels, speed)
+    plan = _plan(source, description, pixels, speed, engine)
     together = "C" if stack.joint else ""
     advice = _advice(layer, stack, description)
     return Job("", model_words, "", plan, advice, config, pixels, together, speed)
@@ -152,7 +156,11 @@ def _looks_noisy(layer: napari.layers.Image, stack: ImageStack) -> bool:
 
 
 def _plan(
-    source: LayerSource, description: ModelDescription, pixels: int, speed: float | None
+    source: LayerSource,
+    description: ModelDescription,
+    pixels: int,
+    speed: float | None,
+    engine: EngineName,
 ) -> str:
     scale = description.scale
     shape = [
@@ -162,20 +170,16 @@ def _plan(
     size = float(np.prod(shape, dtype=float)) * np.dtype(source.array.dtype).itemsize
     seconds = estimate_seconds(description.config, pixels, speed)
     basis = "as it took before" if speed else "estimated"
-    start = "" if "keras" in sys.modules else f", and {_BACKEND_SECONDS:.0f} s to start the backend"
+    try:
+        choice = choose_engine(engine)
+    except SuperResolutionError as error:
+        return str(error)
+    is_new = choice.name == "keras" and "keras" not in sys.modules
+    start = f", and {_BACKEND_SECONDS:.0f} s to start the backend" if is_new else ""
     return (
-        f"Result: {' x '.join(map(str, shape))} ({source.axes}), {_bytes_in_words(size)}. "
-        f"Runs on {_where()} in {in_words(seconds)} ({basis}{start})."
+        f"Result: {' x '.join(map(str, shape))} ({source.axes}), {_bytes_in_words(size)}, "
+        f"in {in_words(seconds)} ({basis}{start}). {choice.reason}"
     )
-
-
-def _where() -> str:
-    keras = sys.modules.get("keras")
-    if keras is None:  # it would take seconds to ask it
-        return f"{processors_in_words()}, or a GPU if the backend finds one,"
-    devices = [str(device) for device in keras.distribution.list_devices()]
-    others = [device for device in devices if not device.lower().startswith("cpu")]
-    return ", ".join(others) if others else processors_in_words()
 
 
 def _bytes_in_words(size: float) -> str:

@@ -39,6 +39,12 @@ if TYPE_CHECKING:
     import napari.layers
     import napari.viewer
 
+_ENGINES = {
+    "automatic": "auto",
+    "OpenVINO": "openvino",
+    "ONNX Runtime": "onnxruntime",
+    "Keras": "keras",
+}
 _OPEN_FILE = "open a model file…"
 _PREVIEW_SECONDS = 1.0
 _REDRAW_SECONDS = 0.1
@@ -62,9 +68,9 @@ class UpscaleWidget(Container[Any]):
         self._chosen: Any = None
         self._guessed_by: tuple[Any, ...] = ()
         self._file_complaint = ""
-        self._has_run: set[str] = set()
+        self._has_run: set[tuple[str, str]] = set()
         self._last_model = DEFAULT_MODEL if DEFAULT_MODEL in self._models else None
-        self._speeds: dict[str, float] = {}
+        self._speeds: dict[tuple[str, str], float] = {}
         self._make_widgets()
         self._connect()
         self._follow_active_layer()
@@ -102,8 +108,15 @@ class UpscaleWidget(Container[Any]):
             "overlap", "Overlap", "Input pixels of context around each tile."
         )
         self.batch_size = automatic_box("batch_size", "Batch", "Tiles that are run at a time.")
+        self.engine = ComboBox(
+            name="engine",
+            label="Engine",
+            tooltip="What runs the network. Automatic takes the fastest that is installed.",
+            choices=list(_ENGINES.items()),
+            value="auto",
+        )
         hint = Label(value="-1 leaves the choice to napari-isr.")
-        advanced = Container[Any](widgets=[hint, *self._advanced], labels=True)
+        advanced = Container[Any](widgets=[hint, *self._advanced, self.engine], labels=True)
         self.preview = PushButton(
             text="Preview what I see",
             tooltip="Upscale only what the canvas shows, in about a second.",
@@ -143,6 +156,7 @@ class UpscaleWidget(Container[Any]):
         self.layer.changed.connect(self._layer_chosen)
         self.model.changed.connect(self._model_chosen)
         self.axes.changed.connect(self._refresh)
+        self.engine.changed.connect(self._refresh)
         self.run.clicked.connect(self._run_all)
         self.preview.clicked.connect(self._run_preview)
         self.cancel.clicked.connect(self._cancel)
@@ -271,7 +285,9 @@ class UpscaleWidget(Container[Any]):
     def _job(self) -> Job:
         model = self.model.value
         description = self._models.get(model) if model else None
-        return check_job(self.layer.value, description, self.axes.value, self._speeds.get(model))
+        engine = self.engine.value
+        speed = self._speeds.get((model, engine))
+        return check_job(self.layer.value, description, self.axes.value, speed, engine)
 
     # Work ---------------------------------------------------------------------------------------
 
@@ -285,6 +301,7 @@ class UpscaleWidget(Container[Any]):
             tile_size=tile_size,
             overlap=overlap,
             batch_size=batch_size,
+            engine=self.engine.value,
             **changes,
         )
 
@@ -320,6 +337,7 @@ class UpscaleWidget(Container[Any]):
         self.progress.max = 0  # busy
         self.status.say("Starting …")
         self._redrawn = 0.0
+        self._first: tuple[float, int] | None = None
         self._worker = create_worker(
             upscaling,
             source.array,
@@ -341,13 +359,14 @@ class UpscaleWidget(Container[Any]):
     def _show_progress(self, step: Any) -> None:
         now = time.monotonic()
         if isinstance(step, Loading):
-            self.status.say(
-                "Loading the network. The first time in a session starts the backend, which takes "
-                "some seconds and may hold the window for a moment …"
+            start = (
+                " The first time in a session starts the backend, which takes some seconds and "
+                "may hold the window for a moment"
             )
+            self.status.say(f"Loading the network.{start if step.starts_keras else ''} …")
             return
         if step.done == 0:
-            self._started = now
+            self._first = None
             self.progress.max = step.total
             self.progress.value = 0
             self.status.say(f"Tile 1 of {step.total} …")
@@ -356,14 +375,16 @@ class UpscaleWidget(Container[Any]):
             self._redrawn = now
             self.progress.max = step.total
             self.progress.value = step.done
-            left = (now - self._started) / step.done * (step.total - step.done)
-            self.status.say(f"{step.done} of {step.total} tiles, {in_words(left)} left")
+            self._first = self._first or (now, step.done)
+            since, done = now - self._first[0], step.done - self._first[1]
+            left = f", {in_words(since / done * (step.total - step.done))} left" if done else ""
+            self.status.say(f"{step.done} of {step.total} tiles{left}")
 
     def _show_result(
         self, source: LayerSource, settings: UpscaleSettings, job: Job, result: Upscaled
     ) -> None:
         layer = result_layer(source, result.pixels, result.record, settings.region, settings.planes)
-        model = str(settings.model)
+        model = str(settings.model), settings.engine
         # A single tile tells the speed too, once the network is compiled.
         once = 1 / max(result.seconds, 1e-3) if model in self._has_run else 0.0
         self._has_run.add(model)

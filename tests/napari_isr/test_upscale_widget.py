@@ -6,6 +6,7 @@ from pathlib import Path
 
 import dask.array
 import numpy as np
+import psutil
 import pytest
 from qtpy.QtCore import Qt, QThreadPool, QTimer
 from qtpy.QtWidgets import QFileDialog
@@ -160,6 +161,7 @@ def test_a_network_that_raises_leaves_the_widget_usable(
     from src_models.model_io import load_cached
 
     viewer, widget = ready
+    widget.engine.value = "keras"
     network = load_cached(tiny_model_file)
     sound = network.model
     failing = keras.Sequential([keras.Input((None, None, 1)), Failing(), sound])
@@ -354,3 +356,30 @@ def test_a_preview_of_what_is_not_in_the_canvas_is_refused(ready, qtbot):
     viewer.add_image(np.zeros((4, 30, 40)), affine=tilted)
     click(qtbot, widget.preview)
     assert "tilted or sheared" in widget.status.text
+
+
+@pytest.mark.parametrize("engine", ["auto", "openvino", "onnxruntime", "keras"])
+def test_the_engine_is_chosen_and_told(ready, qtbot, finish, engine):
+    from src_models.engines import choose_engine
+
+    viewer, widget = ready
+    widget.engine.value = engine
+    chosen = choose_engine(engine)
+    assert chosen.reason in widget.plan_note.text
+    click(qtbot, widget.run)
+    finish(widget)
+    record = viewer.layers[-1].metadata["napari-isr"]
+    assert (record["engine"], record["engine_reason"]) == chosen
+
+
+def test_memory_stays_flat_over_fifty_runs(ready, qtbot, finish):
+    viewer, widget = ready
+    process, used = psutil.Process(), []
+    for _ in range(50):
+        click(qtbot, widget.preview)
+        finish(widget)
+        used.append(process.memory_info().rss / 2**20)
+    after = np.asarray(used[10:])
+    slope = np.polyfit(np.arange(after.size), after, 1)[0]
+    assert slope < 0.5, f"{slope:.2f} MiB a run"
+    assert len(viewer.layers) == 2
