@@ -15,11 +15,20 @@ from typing import Any
 
 from corpus import Corpus
 
-from src_models import RDN, RRDN, Discriminator, Trainer, TrainingSettings, load_model
+from src_models import (
+    RDN,
+    RRDN,
+    Discriminator,
+    Trainer,
+    TrainingSettings,
+    load_model,
+    measure_overlap,
+)
 from src_models.image_model import ImageModel
 from src_models.interpolation_start import start_as_interpolation
 
 logger = logging.getLogger("train_bundled")
+_JUDGED = 12  # images that show whether tiles can be seen
 WEIGHTS = Path(__file__).parents[1] / "src_models" / "weights"
 
 
@@ -34,8 +43,8 @@ def new_network(settings: dict[str, Any]) -> ImageModel:
     else:
         network = RDN(symbols, c_dim=model["channels"], upscaling="shuffle")
         start_as_interpolation(network, settings["training"]["seed"])
-    said = {key: model[key] for key in ("name", "intensity", "summary", "overlap")}
-    network.describe(**said)
+    said = {key: model[key] for key in ("name", "intensity", "summary")}
+    network.describe(**said, overlap=None)
     return network
 
 
@@ -67,7 +76,8 @@ def train(settings: dict[str, Any], data: Path, runs: Path) -> Path:
         "corpus": settings["corpus"],
         "machine": f"{platform.machine()}, CPU",
     }
-    trained.describe(training=record)
+    overlap = measure_overlap(trained, held_out[:_JUDGED], engine="keras")
+    trained.describe(training=record, overlap=overlap)
     return trained.save(WEIGHTS / name)
 
 
