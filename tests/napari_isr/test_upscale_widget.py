@@ -10,6 +10,7 @@ import psutil
 import pytest
 from qtpy.QtCore import Qt, QThreadPool, QTimer
 from qtpy.QtWidgets import QFileDialog
+from scipy.ndimage import gaussian_filter
 
 import src_models
 from src_models import pretrained
@@ -370,6 +371,20 @@ def test_the_engine_is_chosen_and_told(ready, qtbot, finish, engine):
     finish(widget)
     record = viewer.layers[-1].metadata["napari-isr"]
     assert (record["engine"], record["engine_reason"]) == chosen
+
+
+def test_the_denoising_model_is_named_where_a_layer_is_noisy(make_napari_viewer, widget_in):
+    viewer = make_napari_viewer()
+    widget = widget_in(viewer)
+    rng = np.random.default_rng(0)
+    clean = gaussian_filter(rng.random((128, 128)), 3)
+    clean = (clean - clean.min()) / np.ptp(clean) * 100
+    viewer.add_image(np.rint(clean * 50).astype(np.uint16), name="bright")
+    assert widget.advice_note.text == ""
+    viewer.add_image(rng.poisson(clean).astype(np.uint16), name="dim")
+    assert "microscopy-denoise-x2 removes the noise" in widget.advice_note.text
+    widget.model.value = "microscopy-denoise-x2"
+    assert widget.advice_note.text == ""
 
 
 def test_memory_stays_flat_over_fifty_runs(ready, qtbot, finish):
