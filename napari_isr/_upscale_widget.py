@@ -9,9 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from magicgui.widgets import ComboBox, Container, Label, LineEdit, ProgressBar, PushButton, SpinBox
-from napari.qt.threading import create_worker
 from qtpy.QtWidgets import QFileDialog
-from superqt.utils import GeneratorWorker, ensure_main_thread
+from superqt.utils import ensure_main_thread
 
 from napari_isr._events import model_events
 from napari_isr._fields import Note, automatic_box, folded, labelled_rows, narrow_combo
@@ -23,6 +22,7 @@ from napari_isr._layers import (
     result_layer,
     visible_region,
 )
+from napari_isr._qt_workers import new_worker
 from napari_isr._upscale_form import Job, check_job, named_descriptions
 from napari_isr._workers import (
     Loading,
@@ -338,15 +338,7 @@ class UpscaleWidget(Container[Any]):
         self.status.say("Starting …")
         self._redrawn = 0.0
         self._first: tuple[float, int] | None = None
-        self._worker = create_worker(
-            upscaling,
-            source.array,
-            settings,
-            _start_thread=False,
-            # napari's own class shows a traceback and every warning of the backend.
-            _worker_class=GeneratorWorker,
-            _ignore_errors=True,
-        )
+        self._worker = new_worker(upscaling, source.array, settings)
         worker, open_only = self._worker, self._while_open
         worker.yielded.connect(open_only(self._show_progress))
         worker.returned.connect(open_only(partial(self._show_result, source, settings, job)))

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import threading
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -398,3 +399,16 @@ def test_memory_stays_flat_over_fifty_runs(ready, qtbot, finish):
     slope = np.polyfit(np.arange(after.size), after, 1)[0]
     assert slope < 0.5, f"{slope:.2f} MiB a run"
     assert len(viewer.layers) == 2
+
+
+def test_a_cancelled_run_leaves_no_thread(ready, qtbot, finish):
+    viewer, widget = ready
+    before = set(threading.enumerate())
+    viewer.add_image(np.zeros((40, 256, 256), np.uint8), name="stack")
+    widget.tile_size.value = 32
+    click(qtbot, widget.run)
+    qtbot.waitUntil(lambda: "tiles" in widget.status.text, timeout=60_000)
+    click(qtbot, widget.cancel)
+    finish(widget)
+    names = {thread.name for thread in set(threading.enumerate()) - before}
+    assert not {name for name in names if name.startswith(("tiles", "network"))}
