@@ -63,6 +63,9 @@ class ModelSection:
     intensity: Intensity = "measured"
     folder: str | None = None
 
+    def __post_init__(self) -> None:
+        check_model_name(self.name)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NetworkSection:
@@ -87,6 +90,9 @@ class NetworkSection:
     G: int = 16
     G0: int = 32
     T: int | None = None
+
+    def __post_init__(self) -> None:
+        self.config()
 
     def config(self) -> NetworkConfig:
         """Return the network's settings, checked."""
@@ -192,14 +198,11 @@ def read_training_file(path: str | Path) -> TrainingFile:
 
 
 def _checked(file: TrainingFile, name: str) -> TrainingFile:
-    check_model_name(file.model.name)
     if file.network is not None and file.model.start_from is not None:
         raise InvalidInputError(
             f"{name!r}: a model either starts from another one or has a [network] of its own. "
             "Received: both. Leave out start_from or [network]."
         )
-    if file.network is not None:
-        file.network.config()
     if file.model.name in user_models():
         raise InvalidInputError(
             f"{name!r}: there is a model {file.model.name!r} already. Choose another name, or "

@@ -21,7 +21,7 @@ COMMANDS = [
     ["models", "list"],
     ["models", "import"],
 ]
-HEAVY = ("numpy", "scipy", "tensorflow", "keras", "napari", "qtpy", "PIL", "pydantic", "h5py")
+HEAVY = ("numpy", "scipy", "tensorflow", "keras", "napari", "qtpy", "PIL", "h5py", "rich.progress")
 
 
 @pytest.mark.parametrize("arguments", COMMANDS, ids=" ".join)
