@@ -14,6 +14,7 @@ from typing import Any
 import typer
 
 from napari_isr._cli import INTERRUPTED, say
+from napari_isr._cli_quiet import quiet_loading
 from src_models.errors import InvalidInputError
 from src_models.timing import in_words
 from src_models.training_events import EpochDone, StepDone, TrainingControl, TrainingEvent
@@ -38,7 +39,8 @@ def run(settings: Path, *, resume: bool, as_json: bool) -> int:
     if resume and not file.is_begun:
         say(f"There is no training in {str(file.folder)!r} to go on with: it begins now.")
     say("Reading the images ...")
-    trainer = make_trainer(file)
+    with quiet_loading():
+        trainer = make_trainer(file)
     say(trainer.images.report.in_words)
     control = TrainingControl()
     with _stopped_by_ctrl_c(control), _Teller(as_json) as teller:

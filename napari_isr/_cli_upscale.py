@@ -6,7 +6,7 @@ import json
 import time
 import warnings
 from collections.abc import Sequence
-from contextlib import AbstractContextManager, closing, nullcontext
+from contextlib import AbstractContextManager, ExitStack, closing, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, cast
 import typer
 
 from napari_isr._cli import DISK_FULL, FAILED, INTERRUPTED, WRONG_USE, say
+from napari_isr._cli_quiet import quiet_loading
 from src_models.axes import check_axes
 from src_models.batch import (
     BatchEvent,
@@ -147,8 +148,8 @@ class _Work:
         self.pixels = [max(size.pixels, 1) for size in sizes]
         self.outcomes: list[Outcome] = []
         self.started = time.monotonic()
-        self.worked = 0
-        self.current = 0.0
+        self.total, self.worked = sum(self.pixels), 0
+        self.loading: ExitStack | None = None
         self.bars: Bars | None = None
 
     def run(self) -> int:
@@ -156,13 +157,15 @@ class _Work:
         warnings.showwarning = _show_warning
         interrupted = False
         with self._progress() as self.bars:
-            self.bar = None if self.bars is None else self.bars.add_task("", total=self._total())
+            self.bar = None if self.bars is None else self.bars.add_task("", total=self.total)
             with closing(run_batch(self.jobs, self.settings)) as events:
                 try:
                     for event in events:
                         self._tell(event)
                 except KeyboardInterrupt:
                     interrupted = True
+                finally:
+                    self._end_loading()
         if self.request.report is not None:
             write_report(self.outcomes, self.request.report)
         self._tell_end(interrupted)
@@ -171,9 +174,6 @@ class _Work:
         if any(outcome.disk_full for outcome in self.outcomes):
             return DISK_FULL
         return FAILED if any(outcome.state == "failed" for outcome in self.outcomes) else 0
-
-    def _total(self) -> int:
-        return sum(self.pixels)
 
     def _progress(self) -> AbstractContextManager[Any]:
         """Return bars where a person watches a terminal."""
@@ -195,21 +195,33 @@ class _Work:
     def _tell(self, event: BatchEvent) -> None:
         if isinstance(event, FileStarted):
             self._move(0.0, event.job.source.name)
-        elif isinstance(event, FileProgress):
+            if self.loading is None:  # with the first file comes the backend
+                self.loading = ExitStack()
+                self.loading.enter_context(quiet_loading())
+            return
+        self._end_loading()
+        if isinstance(event, FileProgress):
             self._move(event.done / max(event.total, 1), event.job.source.name)
         elif isinstance(event, FileDone):
             outcome, number = event.outcome, len(self.outcomes)
             self.outcomes.append(outcome)
-            self.worked += self.pixels[number]
+            if outcome.state == "done":
+                self.worked += self.pixels[number]
+            else:  # took no work, so it says nothing of the time to come
+                self.total -= self.pixels[number]
             self._move(0.0, "")
             self._tell_file(outcome, number + 1)
+
+    def _end_loading(self) -> None:
+        if self.loading is not None:
+            self.loading.close()
 
     def _move(self, share: float, name: str) -> None:
         if self.bars is None or self.bar is None:
             return
         at = len(self.outcomes)
         now = self.worked + share * (self.pixels[at] if at < len(self.pixels) else 0)
-        self.bars.update(self.bar, completed=now, description=name)
+        self.bars.update(self.bar, completed=now, total=self.total, description=name)
 
     def _tell_file(self, outcome: Outcome, number: int) -> None:
         if self.request.as_json:
@@ -233,9 +245,9 @@ class _Work:
 
     def _left(self) -> str:
         """Return how long the rest will take, from what the work took so far."""
-        rest = self._total() - self.worked
+        rest = self.total - self.worked
         spent = time.monotonic() - self.started
-        if rest <= 0 or spent < 5:
+        if rest <= 0 or spent < 5 or not self.worked:
             return ""
         return f"  ({in_words(spent * rest / self.worked)} left)"
 

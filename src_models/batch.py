@@ -6,11 +6,12 @@
 from __future__ import annotations
 
 import csv
+import logging
 import os
 import shutil
 import time
 from collections.abc import Generator, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from contextlib import closing
 from dataclasses import dataclass, replace
 from hashlib import sha256
@@ -27,6 +28,7 @@ from src_models.errors import (
     OutOfMemoryError,
     SuperResolutionError,
 )
+from src_models.file_errors import writing
 from src_models.image_io import (
     check_writable,
     put_in_place,
@@ -41,6 +43,7 @@ from src_models.pretrained import DEFAULT_MODEL, find_model, is_at_hand
 if TYPE_CHECKING:
     from src_models.image_model import ImageModel
 
+logger = logging.getLogger(__name__)
 Existing = Literal["refuse", "skip", "overwrite", "number"]
 State = Literal["done", "done before", "skipped", "failed", "not done"]
 
@@ -392,12 +395,7 @@ def _in_processes(
                 waiting.append((job, pool.submit(_work_whole, target, settings, identity)))
             else:
                 waiting.append((job, before))
-        for job, result in waiting:
-            if isinstance(result, Outcome):
-                yield FileDone(result)
-                continue
-            yield FileStarted(job)
-            yield FileDone(_finish(job, _answer(job, result), settings, journal))
+        yield from _in_order(waiting, settings, journal)
     finally:
         for process in list((pool._processes or {}).values()):
             process.terminate()  # what they have in hand is not wanted any more
@@ -406,13 +404,31 @@ def _in_processes(
             remove(temporary_name(target_path))
 
 
+def _in_order(
+    waiting: Sequence[tuple[Job, Outcome | Future[Outcome]]],
+    settings: BatchSettings,
+    journal: BatchJournal,
+) -> Generator[BatchEvent, None, None]:
+    """Give files their names as soon as they are complete, and tell of them in order."""
+    running = {future: job for job, future in waiting if isinstance(future, Future)}
+    finished: dict[Future[Outcome], Outcome] = {}
+    for job, result in waiting:
+        if isinstance(result, Outcome):
+            yield FileDone(result)
+            continue
+        yield FileStarted(job)
+        while result not in finished:
+            for future in wait(running, return_when=FIRST_COMPLETED).done:
+                whose = running.pop(future)
+                finished[future] = _finish(whose, _answer(whose, future), settings, journal)
+        yield FileDone(finished[result])
+
+
 def _answer(job: Job, future: Future[Outcome]) -> Outcome:
     try:
         return future.result()
     except Exception as error:  # the process died, of memory for instance
-        import logging
-
-        logging.getLogger(__name__).debug("A process failed.", exc_info=True)
+        logger.debug("A process failed.", exc_info=True)
         return Outcome(job, "failed", f"Its process ended ({type(error).__name__}).")
 
 
@@ -427,9 +443,12 @@ def _work_whole(job: Job, settings: BatchSettings, identity: str) -> Outcome:
 
 
 def _end_with_parent() -> None:
-    """End this process when the one that started it is gone, in whatever way."""
+    """End this process when the one that started it is gone, and leave Ctrl-C to that one."""
     import multiprocessing
+    import signal
     import threading
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
     parent = multiprocessing.parent_process()
     if parent is not None:
@@ -450,9 +469,17 @@ def write_report(outcomes: Sequence[Outcome], path: str | Path) -> Path:
         As `run_batch` returns them.
     path : str or Path
         The file; replaced if it is there.
+
+    Raises
+    ------
+    DiskFullError, InvalidInputError
+        If it cannot be written.
     """
     path = Path(path)
-    with path.open("w", newline="", encoding="utf-8-sig", errors="surrogateescape") as file:
+    with (
+        writing(path),
+        path.open("w", newline="", encoding="utf-8-sig", errors="surrogateescape") as file,
+    ):
         writer = csv.writer(file)
         writer.writerow(["file", "state", "result", "shape", "seconds", "reason"])
         for o in outcomes:

@@ -138,8 +138,8 @@ class Picture:
 
     @property
     def dtype(self) -> np.dtype[Any]:
-        """Type of the pixels."""
-        dtype: np.dtype[Any] = np.dtype(self.array.dtype)
+        """Type of the pixels, in this machine's order of bytes."""
+        dtype: np.dtype[Any] = np.dtype(self.array.dtype).newbyteorder("=")
         return dtype
 
     @property
