@@ -16,7 +16,8 @@ import typer
 from napari_isr._cli import DISK_FULL, FAILED, INTERRUPTED, WRONG_USE, say
 from napari_isr._cli_quiet import quiet_loading
 from src_models.axes import check_axes
-from src_models.batch import (
+from src_models.batch import preview_batch, run_batch
+from src_models.batch_events import (
     BatchEvent,
     BatchSettings,
     Existing,
@@ -24,8 +25,6 @@ from src_models.batch import (
     FileProgress,
     FileStarted,
     Outcome,
-    preview_batch,
-    run_batch,
     write_report,
 )
 from src_models.batch_plan import Job, JobSize, OutputFormat, plan_jobs, size_of

@@ -11,13 +11,12 @@ import pytest
 import tifffile
 from PIL import Image
 
-from src_models.batch import (
+from src_models.batch import preview_batch, run_batch
+from src_models.batch_events import (
     BatchSettings,
     FileDone,
     FileProgress,
     FileStarted,
-    preview_batch,
-    run_batch,
     write_report,
 )
 from src_models.batch_plan import plan_jobs, size_of
