@@ -244,7 +244,8 @@ def remove_model(
 
 def say(text: str = "") -> None:
     """Write a line to people, to where warnings and progress go."""
-    typer.echo(text, err=True)
+    # Names of files may hold bytes that are no letters.
+    typer.echo(text.encode("utf-8", "replace").decode("utf-8"), err=True)
 
 
 def main() -> None:

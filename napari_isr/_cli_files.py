@@ -11,12 +11,12 @@ from typing import Any
 import typer
 
 from napari_isr._cli import FAILED, say
-from src_models.description import read_description
 from src_models.errors import InvalidInputError, ModelFileError, SuperResolutionError
 from src_models.image_io import read_image
-from src_models.picture import Picture, unit_symbol
+from src_models.picture import Picture, printable, unit_symbol
+from src_models.pretrained import describe_model
 
-_MODEL_ENDINGS = (".keras",)
+_MODEL_ENDINGS = (".keras", ".hdf5", ".h5")
 _SSIM_WINDOW = 11
 
 
@@ -34,7 +34,7 @@ def show_files(files: Sequence[Path], *, as_json: bool) -> int:
         elif "error" in record:
             say(f"{file}: {record['error']}")
         else:
-            typer.echo(str(file))
+            typer.echo(printable(str(file)))
             for key, value in record.items():
                 if value not in (None, "", {}, []):
                     typer.echo(f"  {key.replace('_', ' '):<14} {_in_words(value)}")
@@ -42,8 +42,8 @@ def show_files(files: Sequence[Path], *, as_json: bool) -> int:
 
 
 def _model(file: Path) -> dict[str, Any]:
-    description = read_description(file)
-    return {"format": "napari-isr model", "name": description.name, "about": description.in_words}
+    description = describe_model(file)
+    return {"format": "model", "name": description.name, "about": description.in_words}
 
 
 def _image(picture: Picture) -> dict[str, Any]:

@@ -30,6 +30,7 @@ from src_models.batch_events import (
 from src_models.batch_plan import Job, JobSize, OutputFormat, plan_jobs, size_of
 from src_models.description import ModelDescription
 from src_models.errors import ModelFileError, SuperResolutionWarning
+from src_models.picture import printable
 from src_models.pretrained import describe_model
 from src_models.timing import estimate_seconds, in_words
 
@@ -121,7 +122,7 @@ def _tell_plan(
             record = {"file": str(job.source), "result": str(job.target), "plan": words}
             typer.echo(json.dumps(record | {"seconds": round(seconds, 2)}))
         else:
-            typer.echo(f"{job.source}  {words}")
+            typer.echo(printable(f"{job.source}  {words}"))
     took = f"{in_words(total / settings.jobs)} of work on this machine"
     trouble = f" {problems} cannot be done." if problems else ""
     say(f"{_files(len(jobs))} with the model {model.name}: {took}.{trouble} Nothing was done yet.")
@@ -238,9 +239,9 @@ class _Work:
             line += f" {outcome.message}"
         line += left
         if self.bars is None:
-            typer.echo(_printable(line))
+            typer.echo(printable(line))
         else:
-            self.bars.console.print(_printable(line), markup=False, highlight=False)
+            self.bars.console.print(printable(line), markup=False, highlight=False)
 
     def _left(self) -> str:
         """Return how long the rest will take, from what the work took so far."""
@@ -282,11 +283,6 @@ def _as_record(outcome: Outcome) -> dict[str, Any]:
         "seconds": round(outcome.seconds, 3),
         "reason": outcome.message or None,
     }
-
-
-def _printable(text: str) -> str:
-    """Return a text that any terminal takes: names of files may hold bytes that are no letters."""
-    return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
 def _show_warning(

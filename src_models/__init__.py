@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from src_models.description import ModelDescription, read_description
     from src_models.discriminator import Discriminator
     from src_models.errors import SuperResolutionError
+    from src_models.image_io import read_image, write_image
     from src_models.model_io import load_model
     from src_models.predict import upscale, upscale_steps
     from src_models.pretrained import describe_model, model_names
@@ -36,8 +37,10 @@ _HOME = {
     "load_model": "model_io",
     "model_names": "pretrained",
     "read_description": "description",
+    "read_image": "image_io",
     "upscale": "predict",
     "upscale_steps": "predict",
+    "write_image": "image_io",
 }
 
 __all__ = [
@@ -54,8 +57,10 @@ __all__ = [
     "load_model",
     "model_names",
     "read_description",
+    "read_image",
     "upscale",
     "upscale_steps",
+    "write_image",
 ]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
 import time
@@ -22,6 +23,7 @@ from src_models.errors import (
     OutOfMemoryError,
     SuperResolutionError,
 )
+from src_models.file_errors import reason_of
 from src_models.image_io import (
     check_writable,
     put_in_place,
@@ -35,6 +37,8 @@ from src_models.pretrained import find_model
 
 if TYPE_CHECKING:
     from src_models.image_model import ImageModel
+
+logger = logging.getLogger(__name__)
 
 
 def engine_arguments(engine: str | None) -> dict[str, Any]:
@@ -100,6 +104,10 @@ def work_on(
     except SuperResolutionError as error:
         message, seconds = str(error)[:1].upper() + str(error)[1:], time.monotonic() - started
         return Outcome(job, "failed", message, seconds, shape, isinstance(error, DiskFullError))
+    except Exception as error:  # what nobody thought of must not stop the others either
+        logger.debug("%s failed.", job.source, exc_info=True)
+        message = f"It failed: {type(error).__name__}: {reason_of(error)}"
+        return Outcome(job, "failed", message, time.monotonic() - started, shape)
     return Outcome(job, "done", "", time.monotonic() - started, shape)
 
 

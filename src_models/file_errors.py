@@ -86,5 +86,5 @@ def flush_to_disk(path: Path) -> None:
     """Wait until a file, or all files of a folder, are on the disk."""
     for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
         if file.is_file():
-            with file.open("rb") as opened:
+            with file.open("r+b") as opened:  # Windows flushes only what may be written
                 os.fsync(opened.fileno())

@@ -13,7 +13,7 @@ import numpy as np
 from src_models.errors import InvalidInputError
 from src_models.file_errors import flush_to_disk, reading, reason_of, writing
 from src_models.ome_zarr_files import read_ome_zarr, write_ome_zarr
-from src_models.picture import Picture
+from src_models.picture import Picture, printable
 from src_models.raster_files import check_png, read_raster, write_png
 from src_models.tiff_files import read_tiff
 from src_models.tiff_writing import check_imagej, check_ome_tiff, write_imagej, write_ome_tiff
@@ -117,7 +117,7 @@ def _read_other(path: Path) -> Picture:
         pixel_size=sizes,
         units=dict.fromkeys(sizes, "micrometer"),
         channel_names=names if "C" in axes else (),
-        name=path.stem,
+        name=printable(path.stem),
         format=path.suffix.lstrip(".").upper(),
     )
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from src_models.errors import InvalidInputError
 from src_models.file_errors import reading
-from src_models.picture import Picture, UnreadPixels
+from src_models.picture import Picture, UnreadPixels, printable
 from src_models.tiff_files import LARGE_BYTES, RECORD_KEY
 
 _KINDS = {"T": "time", "C": "channel"}
@@ -60,7 +60,7 @@ def read_ome_zarr(path: Path) -> Picture:
         units=units,
         channel_names=names,
         channel_colours=colours,
-        name=str(scales.name or path.name.removesuffix(".zarr").removesuffix(".ome")),
+        name=printable(scales.name or path.name.removesuffix(".zarr").removesuffix(".ome")),
         record=attributes.get(RECORD_KEY, {}),
         format=f"OME-Zarr {_VERSION if is_new else '0.4'}",
     )

@@ -61,6 +61,11 @@ def unit_symbol(name: str) -> str:
     return _SYMBOLS.get(name, name)
 
 
+def printable(name: str) -> str:
+    """Return a file's name without the bytes in it that are no letters."""
+    return name.encode("utf-8", "replace").decode("utf-8")
+
+
 class UnreadPixels:
     """The pixels of a file, read at once when the first of them is asked for.
 

@@ -13,7 +13,7 @@ from PIL.PngImagePlugin import PngInfo
 
 from src_models.errors import InvalidInputError
 from src_models.file_errors import reading
-from src_models.picture import Picture, UnreadPixels
+from src_models.picture import Picture, UnreadPixels, printable
 
 RECORD_KEY = "napari-isr"
 _SIDEWAYS = (5, 6, 7, 8)
@@ -46,7 +46,7 @@ def read_raster(path: Path) -> Picture:
         array=UnreadPixels(shape, dtype, lambda: read(path, mode)),
         axes="YXC" if channels else "YX",
         rgb=bool(channels),
-        name=path.stem,
+        name=printable(path.stem),
         record=record,
         format=kind,
     )

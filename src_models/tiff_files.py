@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from src_models.axes import ArrayLike
 from src_models.errors import InvalidInputError
 from src_models.file_errors import reading
-from src_models.picture import Picture, UnreadPixels, unit_name
+from src_models.picture import Picture, UnreadPixels, printable, unit_name
 
 RECORD_KEY = "napari-isr"
 # From here on only the parts that are asked for are read.
@@ -41,7 +41,7 @@ def read_tiff(path: Path) -> Picture:
         axes, rgb, shape = _axes(series)
         told = _ome(tiff) if tiff.is_ome else _imagej(tiff) if tiff.is_imagej else _plain(tiff)
         array = _open_pixels(path, series, shape)
-    return _fitting(Picture(array=array, axes=axes, rgb=rgb, name=path.stem), told)
+    return _fitting(Picture(array=array, axes=axes, rgb=rgb, name=printable(path.stem)), told)
 
 
 def _axes(series: Any) -> tuple[str, bool, tuple[int, ...]]:

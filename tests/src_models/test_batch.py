@@ -129,6 +129,28 @@ def test_what_a_format_cannot_hold_is_refused_before_the_work(tmp_path, identity
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.skipif(os.name != "posix", reason="names of other systems are letters")
+@pytest.mark.parametrize("file_format", ["ome-tiff", "imagej", "png", "ome-zarr"])
+def test_names_need_not_be_letters(tmp_path, identity_network, file_format) -> None:
+    source = os.fsdecode(bytes(tmp_path) + b"/bad\xff name.png")
+    Image.fromarray(np.eye(20, dtype=np.uint8)).save(source)
+    jobs = plan_jobs([source], tmp_path / "out", 2, file_format=file_format)
+    settings = BatchSettings(model=identity_network(), journal=tmp_path / "out")
+    _, (outcome,) = drain(run_batch(jobs, settings))
+    assert outcome.message == ""
+    assert np.asarray(read_image(outcome.job.target).array).sum() == 4 * 20
+    assert drain(run_batch(jobs, settings))[1][0].state == "done before"
+    write_report([outcome], tmp_path / "report.csv")
+
+
+def test_colours_with_alpha_go_through(tmp_path, tiny_network) -> None:
+    pixels = np.random.default_rng(0).integers(0, 255, (20, 24, 4)).astype(np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "a.png")
+    jobs = plan_jobs([tmp_path / "a.png"], tmp_path / "out", 2)
+    _, (outcome,) = drain(run_batch(jobs, BatchSettings(model=tiny_network())))
+    assert read_image(outcome.job.target).array.shape == (40, 48, 4)
+
+
 @pytest.mark.parametrize(
     ("existing", "state"),
     [("refuse", "failed"), ("skip", "skipped"), ("overwrite", "done"), ("number", "done")],
