@@ -59,7 +59,7 @@ def upscale(
     inputs: Annotated[
         list[Path],
         typer.Argument(
-            metavar="INPUT...", help="Image files, OME-Zarr folders, or folders of images."
+            metavar="INPUT", help="Image files, OME-Zarr folders, or folders of images."
         ),
     ],
     output: Annotated[
@@ -168,7 +168,7 @@ def train(
 
 @app.command()
 def info(
-    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Image or model files.")],
+    files: Annotated[list[Path], typer.Argument(metavar="FILE", help="Image or model files.")],
     json: Json = False,
 ) -> None:
     """Say what an image or model file holds: size, axes, pixel size, channels."""

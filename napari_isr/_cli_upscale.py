@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import time
 import warnings
 from collections.abc import Sequence
@@ -155,6 +156,7 @@ class _Work:
     def run(self) -> int:
         """Work; return the exit code."""
         warnings.showwarning = _show_warning
+        signal.signal(signal.SIGTERM, signal.default_int_handler)  # how servers end a job
         interrupted = False
         with self._progress() as self.bars:
             self.bar = None if self.bars is None else self.bars.add_task("", total=self.total)

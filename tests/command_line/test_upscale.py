@@ -194,9 +194,11 @@ def test_one_file_may_be_named(isr, two_images, tiny_network) -> None:
     assert isr(*asked).returncode == 1
 
 
-@pytest.mark.parametrize("jobs", ["1", "2"])
+@pytest.mark.parametrize(
+    ("jobs", "how"), [("1", signal.SIGINT), ("2", signal.SIGINT), ("1", signal.SIGTERM)]
+)
 def test_ctrl_c_leaves_nothing_half_written(
-    command, environment, two_images, tiny_network, isr, jobs
+    command, environment, two_images, tiny_network, isr, jobs, how
 ) -> None:
     model = tiny_network().save(two_images / "tiny")
     for i in range(150):
@@ -213,7 +215,7 @@ def test_ctrl_c_leaves_nothing_half_written(
     while not list(two_images.glob("out/*.png")):
         assert process.poll() is None
         time.sleep(0.005)
-    os.killpg(process.pid, signal.SIGINT)  # as a terminal does
+    os.killpg(process.pid, how)  # as a terminal does
     told = process.communicate(timeout=60)[1].decode()
     assert process.returncode == 130
     assert "Traceback" not in told

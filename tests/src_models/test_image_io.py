@@ -276,6 +276,19 @@ def test_large_images_are_cut_into_tiles_and_get_a_pyramid(file_format, tmp_path
     assert np.abs(np.asarray(levels[1][:, 0, 0], float) - means).max() <= 0.5
 
 
+def test_large_colour_images_get_a_pyramid_too(tmp_path) -> None:
+    pixels = np.random.default_rng(0).integers(0, 99, (2100, 600, 4)).astype(np.uint8)
+    write_image(Picture(array=pixels, axes="YXC", rgb=True), tmp_path / "a.ome.tif")
+    back = read_image(tmp_path / "a.ome.tif")
+    assert (back.axes, back.rgb) == ("YXC", True)
+    assert np.array_equal(np.asarray(back.array), pixels)
+    with tifffile.TiffFile(tmp_path / "a.ome.tif") as tiff:
+        assert [level.shape for level in tiff.series[0].levels][:2] == [
+            (2100, 600, 4),
+            (1050, 300, 4),
+        ]
+
+
 def test_a_large_file_is_read_in_parts(tmp_path, monkeypatch) -> None:
     monkeypatch.setattr("src_models.tiff_files.LARGE_BYTES", 1000)
     monkeypatch.setattr("src_models.ome_zarr_files.LARGE_BYTES", 1000)
