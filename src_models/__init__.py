@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from src_models.discriminator import Discriminator
     from src_models.engines import open_engine
     from src_models.errors import SuperResolutionError
+    from src_models.image_io import read_image, write_image
     from src_models.model_io import load_model
     from src_models.overlap import measure_overlap
     from src_models.predict import upscale, upscale_steps
@@ -40,8 +41,10 @@ _HOME = {
     "model_names": "pretrained",
     "open_engine": "engines",
     "read_description": "description",
+    "read_image": "image_io",
     "upscale": "predict",
     "upscale_steps": "predict",
+    "write_image": "image_io",
 }
 
 __all__ = [
@@ -60,8 +63,10 @@ __all__ = [
     "model_names",
     "open_engine",
     "read_description",
+    "read_image",
     "upscale",
     "upscale_steps",
+    "write_image",
 ]
 
 
