@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from src_models.degrade import binned, degrade
+from src_models.errors import InvalidInputError
 from src_models.intensity import IntensityRange
 from src_models.tiling import Region
 from src_models.training_config import DataSettings
@@ -83,12 +84,23 @@ class TrainingImage:
         -------
         lr, hr : ndarray of float32
             ``(H, W, C)`` and ``(H * scale, W * scale, C)``.
+
+        Raises
+        ------
+        InvalidInputError
+            If the image cannot be read any more.
         """
-        hr = self._hr(region)
-        if self.read_lr is None:
-            lr = self._degrade(region, rng)
-        else:
-            lr = _shrunk(self.read_lr(), region, self.settings.bin_lr)
+        try:
+            hr = self._hr(region)
+            if self.read_lr is None:
+                lr = self._degrade(region, rng)
+            else:
+                lr = _shrunk(self.read_lr(), region, self.settings.bin_lr)
+        except InvalidInputError as error:
+            raise InvalidInputError(
+                f"The image {self.name} cannot be read any more: {error} Put it back and train "
+                "again, which goes on from the last checkpoint."
+            ) from error
         unit = np.clip(self._unit(lr), *_KEPT).astype(np.float32)
         truth = self._unit(hr)
         if self.factor != 1:

@@ -216,5 +216,5 @@ def test_an_image_that_vanishes_during_training_ends_in_a_sentence(
     dirs = {"logs": tmp_path / "logs", "weights": tmp_path / "weights"}
     trainer = Trainer(small_rdn(), hr_train_dir=folder, log_dirs=dirs, settings=settings)
     (folder / "a.png").unlink()
-    with pytest.raises(InvalidInputError, match="cannot be read"):
+    with pytest.raises(InvalidInputError, match=r"a\.png cannot be read any more"):
         trainer.train()
