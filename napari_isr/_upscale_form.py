@@ -5,8 +5,8 @@ from __future__ import annotations
 import sys
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
-from weakref import WeakKeyDictionary
+from typing import TYPE_CHECKING, Any, NamedTuple
+from weakref import WeakKeyDictionary, ref
 
 import numpy as np
 
@@ -27,7 +27,17 @@ if TYPE_CHECKING:
 _NOTHING_OPEN = "Open an image, or choose one from File > Open Sample > napari-isr."
 _BACKEND_SECONDS = 6.0
 _DENOISER = "microscopy-denoise-x2"
-_LOOKED: WeakKeyDictionary[napari.layers.Image, tuple[Any, bool]] = WeakKeyDictionary()
+
+
+class _Look(NamedTuple):
+    """What was found in a layer's pixels, seen along these axes."""
+
+    array: ref[Any]
+    axes: str
+    is_noisy: bool
+
+
+_LOOKED: WeakKeyDictionary[napari.layers.Image, _Look] = WeakKeyDictionary()
 
 
 @dataclass(frozen=True)
@@ -149,10 +159,10 @@ def _advice(layer: napari.layers.Image, stack: ImageStack, description: ModelDes
 
 def _looks_noisy(layer: napari.layers.Image, stack: ImageStack) -> bool:
     """Look at a layer once for all its refreshes of the form."""
-    key = (id(stack.array), stack.array.shape, stack.axes, stack.joint)
-    if _LOOKED.get(layer, (None, False))[0] != key:
-        _LOOKED[layer] = key, is_low_light(stack)
-    return _LOOKED[layer][1]
+    seen = _LOOKED.get(layer)
+    if seen is None or seen.array() is not stack.array or seen.axes != stack.axes:
+        seen = _LOOKED[layer] = _Look(ref(stack.array), stack.axes, is_low_light(stack))
+    return seen.is_noisy
 
 
 def _plan(

@@ -18,7 +18,6 @@ from src_models.batch_journal import BatchJournal
 from src_models.batch_plan import Job, numbered
 from src_models.errors import (
     DiskFullError,
-    NetworkError,
     OutOfMemoryError,
     SuperResolutionError,
 )
@@ -130,12 +129,8 @@ def _upscaled(
                 large: Picture = picture.enlarged(end.value, scale, record)
                 return large
             yield FileProgress(job, progress.done, progress.total)
-    except SuperResolutionError:
-        raise
     except MemoryError as error:
         raise OutOfMemoryError("There is not enough memory for the image.") from error
-    except Exception as error:  # nothing that one file does may stop the others
-        raise NetworkError(f"It failed: {type(error).__name__}: {error}") from error
 
 
 def _check_room(job: Job, picture: Picture, scale: int) -> None:

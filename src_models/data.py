@@ -182,12 +182,13 @@ class _Maker:
                 f"it is too small: {size[0]} x {size[1]} low-resolution pixels, and a patch has "
                 f"{self._least} x {self._least}. Train with a smaller patch size to use it."
             )
-        if channels not in (1, hr.shape[-1]) and hr.shape[-1] != 1:
-            raise InvalidInputError(
-                f"the network takes {channels} channels, and the image has {hr.shape[-1]}."
-            )
-        for side in (x for x in (lr, hr) if x is not None and x.dtype.kind == "f"):
-            if not np.isfinite(side).all():
+        for side in (x for x in (lr, hr) if x is not None):
+            if channels not in (1, side.shape[-1]) and side.shape[-1] != 1:
+                raise InvalidInputError(
+                    f"the network takes {channels} channels, and the "
+                    f"{'high' if side is hr else 'low'}-resolution image has {side.shape[-1]}."
+                )
+            if side.dtype.kind == "f" and not np.isfinite(side).all():
                 count = int((~np.isfinite(side)).sum())
                 raise InvalidInputError(f"{count} of its pixels are NaN or infinite.")
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from src_models.errors import InvalidInputError
 from src_models.file_errors import flush_to_disk, reading, reason_of, writing
-from src_models.ome_zarr_files import read_ome_zarr, write_ome_zarr
+from src_models.ome_zarr_files import check_ome_zarr, read_ome_zarr, write_ome_zarr
 from src_models.picture import Picture, printable
 from src_models.raster_files import check_png, read_raster, write_png
 from src_models.tiff_files import read_tiff
@@ -33,6 +33,7 @@ _CHECKS: dict[FileFormat, Callable[[Picture], None]] = {
     "ome-tiff": check_ome_tiff,
     "imagej": check_imagej,
     "png": check_png,
+    "ome-zarr": check_ome_zarr,
 }
 _WRITERS: dict[FileFormat, Callable[[Picture, Path], None]] = {
     "ome-tiff": write_ome_tiff,
@@ -153,12 +154,7 @@ def check_writable(picture: Picture, file_format: FileFormat) -> None:
     InvalidInputError
         With the reason, and the formats that can.
     """
-    if file_format in _CHECKS:
-        _CHECKS[file_format](picture)
-    elif set(picture.axes) - set("TZCYX"):
-        raise InvalidInputError(
-            f"An OME-Zarr image holds the axes T, C, Z, Y, X. Received: axes={picture.axes!r}."
-        )
+    _CHECKS[file_format](picture)
 
 
 def write_image(

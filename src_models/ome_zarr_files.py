@@ -82,6 +82,14 @@ def _channels(omero: Mapping[str, Any]) -> tuple[tuple[str, ...], tuple[str, ...
     return names if any(names) else (), colours if len(colours) == len(channels) else ()
 
 
+def check_ome_zarr(picture: Picture) -> None:
+    """Refuse axes that OME-Zarr has no place for."""
+    if set(picture.axes) - set("TZCYX"):
+        raise InvalidInputError(
+            f"An OME-Zarr image holds the axes T, C, Z, Y, X. Received: axes={picture.axes!r}."
+        )
+
+
 def write_ome_zarr(picture: Picture, path: Path) -> None:
     """Write an OME-Zarr image of version 0.5 with a pyramid.
 

@@ -121,23 +121,22 @@ class Trainer:
         self.generator, self.discriminator = generator, discriminator
         self.feature_extractor = feature_extractor
         self._metrics = metrics
+        given = settings or TrainingSettings()
         changes: dict[str, Any] = {}
         if settings is None or loss_weights or losses:
             changes["loss"] = isr_settings.losses_from(
                 loss_weights,
                 losses,
+                isr_settings.USUAL_LOSSES if settings is None else given.loss,
                 judged=discriminator is not None,
                 seen=feature_extractor is not None,
             )
-        if settings is None or learning_rate is not None or lr_decay_factor or lr_decay_frequency:
-            changes["learning_rate"] = isr_settings.learning_rate_from(
-                learning_rate, lr_decay_factor, lr_decay_frequency
-            )
-        if adam_optimizer is not None:
-            changes["adam"] = isr_settings.adam_from(adam_optimizer)
+        changes["learning_rate"] = isr_settings.learning_rate_from(
+            learning_rate, lr_decay_factor, lr_decay_frequency, given.learning_rate
+        )
+        changes["adam"] = isr_settings.adam_from(adam_optimizer, given.adam)
         if fallback_save_every_n_epochs is not None:
             changes["save_every"] = fallback_save_every_n_epochs
-        given = settings or TrainingSettings()
         changes["patch"] = _patch(given.patch, generator, settings is None, flatness, T)
         changes["validation"] = _validation(given.validation, n_validation)
         self.settings = replace(given, **changes)
@@ -264,8 +263,7 @@ def _patch(
     changes: dict[str, Any] = {}
     if generator.patch_size is not None and is_default:
         changes["size"] = generator.patch_size
-    if flatness is not None or threshold is not None:
-        changes["flatness"] = isr_settings.flatness_from(flatness, threshold)
+    changes["flatness"] = isr_settings.flatness_from(flatness, threshold, given.flatness)
     return replace(given, **changes)
 
 

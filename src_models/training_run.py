@@ -107,6 +107,7 @@ class TrainingRun:
         self._improved: tuple[str, ...] = ()
         self._listener: Listener = _ignore
         self._seconds_before = 0.0
+        self._has_checkpoint = False  # of this training; one of another may lie in the folder
 
     @property
     def monitored(self) -> dict[str, str]:
@@ -205,6 +206,7 @@ class TrainingRun:
         network = config_to_dict(self.generator.config)
         if found is None:
             return TrainingState(settings=self.settings.to_dict(), network=network)
+        self._has_checkpoint = True
         state, arrays = found
         if state.network != network:
             raise TrainingError(
@@ -226,10 +228,8 @@ class TrainingRun:
         validate = None if self.validator is None else parts.Validate(self.validator, settings)
 
         def keep(epoch: int, logs: dict[str, float]) -> None:
-            if validate is not None:
-                self.state.scores = validate.table
             self.state.seconds = self._seconds_before + clock.seconds
-            self._keep(step, epoch, logs)
+            self._keep(step, epoch, logs, [] if validate is None else validate.table)
 
         listed = [
             parts.SetLearningRate(settings, clock, lambda: self.state.rate_factor),
@@ -272,18 +272,22 @@ class TrainingRun:
 
     def _go_back(self, step: TrainingStep, initial: list[Any]) -> None:
         """Give the generator the weights of the last checkpoint, or those it began with."""
-        found = load_checkpoint(self.folder) if self.state.epoch > 0 else None
+        found = load_checkpoint(self.folder) if self._has_checkpoint else None
         if found is None:
             self.generator.model.set_weights(initial)
         else:
             restore_variables(found[1], self._variables(step))
 
-    def _keep(self, step: TrainingStep, epoch: int, logs: dict[str, float]) -> None:
+    def _keep(
+        self, step: TrainingStep, epoch: int, logs: dict[str, float], scores: list[dict[str, Any]]
+    ) -> None:
         """Write down a finished epoch, the checkpoint first."""
         state = self.state
         if self._has_collapsed(logs):
             self._undo(step, epoch)
             logs["undone"] = 1.0
+        elif "val_PSNR" in logs:
+            state.scores = scores
         old_best = dict(state.best)
         state.epoch = epoch + 1
         state.curve = [p for p in state.curve if p["epoch"] <= epoch]
@@ -302,6 +306,7 @@ class TrainingRun:
             for metric in self._improved:
                 self._save_model(self.model_path(metric))
             save_checkpoint(self.folder, state, self._variables(step))
+            self._has_checkpoint = True
             write_atomically(self.folder / "curves.csv", _as_csv(state.curve))
             if is_due or state.epoch == self.settings.epochs:
                 self._save_model(self.model_path())
@@ -318,7 +323,7 @@ class TrainingRun:
 
     def _undo(self, step: TrainingStep, epoch: int) -> None:
         """Go back to the last checkpoint, and on with half the learning rate."""
-        found = load_checkpoint(self.folder)
+        found = load_checkpoint(self.folder) if self._has_checkpoint else None
         if found is None:
             return
         restore_variables(found[1], self._variables(step))
@@ -356,7 +361,7 @@ class TrainingRun:
         return self._result(reason)
 
     def _result(self, reason: str) -> TrainingResult:
-        best = [self.model_path(metric) for metric in self.monitored]
+        best = [self.model_path(metric) for metric in self.monitored if metric in self.state.best]
         written = [path for path in best if path.is_file()]
         last = self.model_path()
         return TrainingResult(

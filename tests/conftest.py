@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+import os
+import subprocess
 from collections.abc import Callable, Iterator
 from functools import lru_cache
 from typing import Any
@@ -167,3 +169,15 @@ def repeating() -> Callable[..., Any]:
         return network
 
     return make
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A folder on a disk of 200 kB."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", "size=200k", "tmpfs", str(disk)]
+    if os.name != "posix" or subprocess.run(command, capture_output=True).returncode:
+        pytest.skip("mounting a small disk is not allowed here")
+    yield disk
+    subprocess.run(["umount", "-l", str(disk)], check=True)

@@ -258,17 +258,6 @@ def test_settings_that_do_not_fit_are_told_before_the_first_file(
             next(run_batch(jobs, BatchSettings(model=identity_network(), **wrong)))
 
 
-@pytest.fixture
-def small_disk(tmp_path):
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", "size=200k", "tmpfs", str(disk)]
-    if os.name != "posix" or subprocess.run(command, capture_output=True).returncode:
-        pytest.skip("mounting a small disk is not allowed here")
-    yield disk
-    subprocess.run(["umount", "-l", str(disk)], check=True)
-
-
 @pytest.mark.parametrize("file_format", ["ome-tiff", "png", "ome-zarr"])
 def test_a_full_disk_ends_the_batch_and_making_room_lets_it_go_on(
     file_format, tmp_path, small_disk, tiny_network

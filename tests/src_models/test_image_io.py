@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -371,17 +369,6 @@ def test_the_ending_of_a_name_chooses_the_format() -> None:
     assert [format_of(name) for name in names] == formats
     with pytest.raises(InvalidInputError, match=r"written as .*Received: 'a\.jpg'"):
         format_of("a.jpg")
-
-
-@pytest.fixture
-def small_disk(tmp_path):
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", "size=200k", "tmpfs", str(disk)]
-    if os.name != "posix" or subprocess.run(command, capture_output=True).returncode:
-        pytest.skip("mounting a small disk is not allowed here")
-    yield disk
-    subprocess.run(["umount", "-l", str(disk)], check=True)
 
 
 @pytest.mark.parametrize("file_format", ENDINGS)

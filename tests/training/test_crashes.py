@@ -137,6 +137,24 @@ def test_a_full_disk_stops_training_with_the_last_checkpoint_intact(
     assert trainer.train(epochs=3).epochs == 3
 
 
+def test_begun_anew_over_an_old_training_it_never_falls_back_to_that_one(
+    small_rdn, cells, tmp_path, monkeypatch
+) -> None:
+    trainer_in(tmp_path, small_rdn(), cells(1)).train(epochs=2)
+    network = small_rdn()
+    initial = network.model.get_weights()
+    trainer = trainer_in(tmp_path, network, cells(1))
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("src_models.checkpoints.os.fsync", full)
+    with pytest.raises(TrainingError, match="No space left"):
+        trainer.train(epochs=2, resume=False)
+    for before, now in zip(initial, network.model.get_weights(), strict=True):
+        np.testing.assert_array_equal(before, now)
+
+
 @pytest.mark.skipif(
     not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root may mount a small disk"
 )

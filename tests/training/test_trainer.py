@@ -292,3 +292,17 @@ def test_an_epoch_that_ruins_the_network_is_undone_and_training_goes_on_more_slo
     assert [p.get("undone") for p in result.curve] == [None, None, 1.0, None]
     assert result.curve[3]["learning_rate"] == pytest.approx(result.curve[0]["learning_rate"] / 2)
     assert result.curve[3]["pixel_loss"] < 2 * result.curve[1]["pixel_loss"]
+
+
+def test_scores_of_an_undone_epoch_are_not_kept(small_rdn, cells, tmp_path) -> None:
+    network = small_rdn()
+    trainer = trainer_of(network, cells(2), tmp_path)
+    good = trainer.train(epochs=2).scores
+
+    def ruin(event: object) -> None:
+        if isinstance(event, StepDone) and (event.epoch, event.step) == (3, 1):
+            network.model.set_weights([0 * w for w in network.model.get_weights()])
+
+    result = trainer.train(epochs=3, on_event=ruin)
+    assert result.curve[2]["undone"] == 1.0
+    assert result.scores == good
