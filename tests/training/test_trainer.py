@@ -136,6 +136,28 @@ def test_another_network_in_the_same_folder_is_refused(small_rdn, cells, tmp_pat
         other.train()
 
 
+def test_other_images_in_the_same_folder_are_refused(small_rdn, cells, tmp_path) -> None:
+    trainer_of(small_rdn(), cells(2), tmp_path).train()
+    other = trainer_of(small_rdn(), cells(2, seed=1), tmp_path)
+    with pytest.raises(TrainingError, match=r"on other images.*resume=False") as raised:
+        other.train(epochs=4)
+    assert str(other.folder / "last.keras") in str(raised.value)
+    assert other.train(epochs=1, resume=False).reason == "finished"
+
+
+def test_a_training_can_go_on_with_other_patches_and_another_split(
+    small_rdn, cells, tmp_path
+) -> None:
+    trainer_of(small_rdn(), cells(2), tmp_path).train(epochs=1)
+    changed = replace(
+        SETTINGS,
+        patch=PatchSettings(size=8),
+        data=replace(SETTINGS.data, validation_share=0.5),
+    )
+    result = trainer_of(small_rdn(), cells(2), tmp_path, changed).train(epochs=2)
+    assert [point["epoch"] for point in result.curve] == [1, 2]
+
+
 def test_a_training_tells_of_steps_epochs_and_previews(small_rdn, cells, tmp_path) -> None:
     events: list[object] = []
     trainer_of(small_rdn(), cells(2), tmp_path).train(on_event=events.append)

@@ -15,7 +15,7 @@ from src_models.metrics import fit_gain_offset
 from src_models.sources import ImageSource, match_sources
 from src_models.tiling import Region
 from src_models.training_config import DataSettings, Degradation
-from src_models.training_images import hold_out, match_gains
+from src_models.training_set import hold_out, match_gains
 
 
 def description(x: int = 2, c_dim: int = 1, intensity: str = "measured") -> ModelDescription:
