@@ -3,9 +3,10 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+TORCH_VENV ?= .venv-torch
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 
-.PHONY: help demo test lint format screenshots clean
+.PHONY: help demo test test-torch lint format screenshots clean
 help:             ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
 
@@ -18,6 +19,12 @@ demo: $(READY)    ## upscale a bundled image with a bundled model and say where 
 
 test: $(READY)    ## run the tests, in a window of their own where there is no screen
 	bash scripts/with_screen.sh $(BIN)/python -m pytest $(ARGS)
+
+test-torch:       ## run the tests of the training on torch, in an environment of its own
+	PYTHON="$(PYTHON)" VENV=$(TORCH_VENV) bash scripts/setup.sh
+	$(TORCH_VENV)/bin/python -m pip install --quiet torch
+	KERAS_BACKEND=torch $(TORCH_VENV)/bin/python -m pytest tests/training/test_training_step.py \
+		tests/training/test_trainer.py $(ARGS)
 
 lint: $(READY)    ## check style, types and the direction of imports
 	$(BIN)/ruff format --check .
@@ -34,4 +41,4 @@ screenshots: $(READY)  ## renew the pictures of docs/images with real clicks in 
 	bash scripts/with_screen.sh $(BIN)/python scripts/screenshots.py
 
 clean:            ## remove what the other targets made
-	rm -rf $(VENV) demo-output .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(TORCH_VENV) demo-output .pytest_cache .mypy_cache .ruff_cache .hypothesis

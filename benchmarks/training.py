@@ -5,15 +5,15 @@
 - ``gan``: RRDN C4 D3 T10 G32 G032 x4 with all three losses, patch 24, batch 8, SRGAN's
   discriminator and VGG19 with random weights;
 - ``plain``: RDN C3 D4 G16 G032 x2 with the pixel loss alone, patch 32, batch 16;
-- ``plain-graph``: the same, but of ISR's step only the call of the graph.
+- ``gan-graph`` and ``plain-graph``: the same, but of ISR's step only the calls of graphs, on a
+  batch that is there already.
 
-ISR's way is re-created on today's Keras. With a discriminator a step is the generator's
-prediction, the discriminator's training on truths and on answers, the feature extractor's
-prediction on truths and the training of the combined model, on a batch that is there already.
-The plain step reads one image pair from PNG files, cuts and turns a batch, trains and writes
-TensorBoard's scalars, one after the other, as ISR's loop does. Ours runs as `Trainer` runs it,
-on files, with TensorBoard. The two take turns; the ratio is that of the medians and, for a
-machine that others use as well, that of the fastest steps.
+ISR's way is re-created on today's Keras: a step reads one image pair from PNG files, cuts and
+turns a batch, trains and writes TensorBoard's scalars, one after the other. To train is one call
+of the combined model; with a discriminator, the generator's prediction, the discriminator's
+training on truths and on answers and the feature extractor's prediction on truths come before it.
+Ours runs as `Trainer` runs it, on files, with TensorBoard. The two take turns; the ratio is that
+of the medians and, for a machine that others use as well, that of the fastest steps.
 """
 
 from __future__ import annotations
@@ -43,6 +43,8 @@ from src_models.training_run import compiling_pays
 from src_models.training_step import TrainingStep
 
 Step = Callable[[], Any]
+# Low- and high-resolution batch in, losses by name out.
+TrainOn = Callable[[Any, Any], dict[str, Any]]
 
 
 def new_discriminator(size: int) -> keras.Model:
@@ -67,8 +69,8 @@ def new_extractor(size: int) -> keras.Model:
     return cut
 
 
-def isr_gan_step(generator: keras.Model, patch: int, scale: int, batch: int) -> Step:
-    """Return ISR's step with all three losses."""
+def isr_gan_graphs(generator: keras.Model, patch: int, scale: int) -> TrainOn:
+    """Return ISR's calls of graphs with all three losses."""
     size = patch * scale
     judge, extractor = new_discriminator(size), new_extractor(size)
     judge.compile(loss="binary_crossentropy", optimizer=keras.optimizers.Adam(2e-4, 0.5))
@@ -82,23 +84,21 @@ def isr_gan_step(generator: keras.Model, patch: int, scale: int, batch: int) -> 
         loss_weights=[0.0, 0.01, 0.04, 0.04],
         optimizer=keras.optimizers.Adam(4e-4),
     )
-    rng = np.random.default_rng(0)
-    lr = rng.random((batch, patch, patch, 3), np.float32)
-    hr = rng.random((batch, size, size, 3), np.float32)
-    valid = np.ones((batch, *judge.output_shape[1:]), np.float32)
 
-    def step() -> None:
+    def train_on(lr: Any, hr: Any) -> dict[str, Any]:
+        valid = np.ones((len(lr), *judge.output_shape[1:]), np.float32)
         answer = generator.predict(lr, verbose=0)
-        judge.train_on_batch(hr, valid)
-        judge.train_on_batch(answer, 0 * valid)
+        real = judge.train_on_batch(hr, valid, return_dict=True)["loss"]
+        fake = judge.train_on_batch(answer, 0 * valid, return_dict=True)["loss"]
         features = extractor.predict(hr, verbose=0)
-        combined.train_on_batch(lr, [hr, valid, *features])
+        losses = combined.train_on_batch(lr, [hr, valid, *features], return_dict=True)
+        return {**losses, "real": real, "fake": fake}
 
-    return step
+    return train_on
 
 
-def isr_plain_graph(generator: keras.Model, patch: int) -> keras.Model:
-    """Return ISR's compiled model with the pixel loss alone."""
+def isr_plain_graph(generator: keras.Model, patch: int) -> TrainOn:
+    """Return ISR's call of the graph with the pixel loss alone."""
 
     def psnr(truth: Any, answer: Any) -> Any:
         error = keras.ops.mean(keras.ops.square(truth - answer))
@@ -107,16 +107,19 @@ def isr_plain_graph(generator: keras.Model, patch: int) -> keras.Model:
     lr_input = keras.Input((patch, patch, 3))
     combined = keras.Model(lr_input, generator(lr_input))
     combined.compile(loss="mae", optimizer=keras.optimizers.Adam(4e-4), metrics=[psnr])
-    return combined
+    return lambda lr, hr: combined.train_on_batch(lr, hr, return_dict=True)
 
 
-def isr_plain_loop(graph: keras.Model, folders: tuple[Path, Path], batch: int) -> Step:
-    """Return ISR's whole plain step: read, cut, turn, train, log."""
-    patch, scale = graph.input_shape[1], graph.output_shape[1] // graph.input_shape[1]
+def isr_loop(
+    train_on: TrainOn, patch: int, scale: int, batch: int, folders: tuple[Path, Path]
+) -> Step:
+    """Return ISR's whole step: read, cut, turn, train, log."""
     names = sorted(path.name for path in folders[0].iterdir())
     rng = np.random.default_rng(0)
     logs = keras.callbacks.TensorBoard(tempfile.mkdtemp(), write_graph=False)
-    logs.set_model(graph)
+    written = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
+    written.compile(optimizer="adam")  # whose learning rate is logged
+    logs.set_model(written)
     steps = iter(range(10**9))
 
     def cut(image: Any, corners: Any, size: int, turns: Any) -> Any:
@@ -130,7 +133,7 @@ def isr_plain_loop(graph: keras.Model, folders: tuple[Path, Path], batch: int) -
         turns = rng.integers(0, 4, batch)
         small = cut(lr, corners, patch, turns)
         large = cut(hr, corners * scale, patch * scale, turns)
-        losses = graph.train_on_batch(small, large, return_dict=True)
+        losses = train_on(small, large)
         logs.on_epoch_end(next(steps), {name: float(value) for name, value in losses.items()})
 
     return step
@@ -222,6 +225,26 @@ def compare(name: str, theirs: Step, ours: Ours, steps: int, rounds: int) -> dic
     return result
 
 
+def measure(
+    name: str,
+    train_on: TrainOn,
+    network: Any,
+    losses: LossSettings,
+    shape: tuple[int, int],
+    xla: Any,
+    turns: tuple[int, int],
+) -> None:
+    """Print the comparison with ISR's whole step, and with its calls of graphs alone."""
+    (patch, batch), scale = shape, network.scale
+    rng = np.random.default_rng(0)
+    lr, hr = (rng.random((batch, n, n, 3), np.float32) for n in (patch, patch * scale))
+    with tempfile.TemporaryDirectory() as folder:
+        whole = isr_loop(train_on, patch, scale, batch, write_photos(Path(folder), scale))
+        for words, step in ((name, whole), (f"{name}-graph", lambda: train_on(lr, hr))):
+            ours = Ours(type(network)(network.params), patch, batch, losses, xla)
+            print(json.dumps(compare(words, step, ours, *turns)), flush=True)
+
+
 def main() -> None:
     """Read the command line, measure and print one line of JSON for each training."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -231,24 +254,16 @@ def main() -> None:
     parser.add_argument("--only", choices=["gan", "plain"], help="one of the two trainings")
     args = parser.parse_args()
     xla = {"auto": "auto", "yes": True, "no": False}[args.xla]
+    gan = LossSettings(pixel_weight=0.0, perceptual_weight=0.08, adversarial_weight=0.01)
     if args.only != "plain":
-        arch = {"C": 4, "D": 3, "G": 32, "G0": 32, "T": 10, "x": 4}
-        losses = LossSettings(pixel_weight=0.0, perceptual_weight=0.08, adversarial_weight=0.01)
-        theirs = isr_gan_step(RRDN(arch).model, 24, 4, 8)
-        ours = Ours(RRDN(arch), 24, 8, losses, xla)
-        print(json.dumps(compare("gan", theirs, ours, args.steps, args.rounds)))
+        rrdn = RRDN({"C": 4, "D": 3, "G": 32, "G0": 32, "T": 10, "x": 4})
+        train_on = isr_gan_graphs(rrdn.model, 24, 4)
+        measure("gan", train_on, rrdn, gan, (24, 8), xla, (args.steps, args.rounds))
     if args.only != "gan":
-        arch = {"C": 3, "D": 4, "G": 16, "G0": 32, "x": 2}
-        rng, graph = np.random.default_rng(0), isr_plain_graph(RDN(arch).model, 32)
-        lr, hr = (rng.random((16, n, n, 3), np.float32) for n in (32, 64))
-        with tempfile.TemporaryDirectory() as folder:
-            theirs = isr_plain_loop(graph, write_photos(Path(folder), 2), 16)
-            for name, step in (
-                ("plain", theirs),
-                ("plain-graph", lambda: graph.train_on_batch(lr, hr)),
-            ):
-                ours = Ours(RDN(arch), 32, 16, LossSettings(), xla)
-                print(json.dumps(compare(name, step, ours, 10 * args.steps, args.rounds)))
+        rdn = RDN({"C": 3, "D": 4, "G": 16, "G0": 32, "x": 2})
+        train_on = isr_plain_graph(rdn.model, 32)
+        turns = 10 * args.steps, args.rounds
+        measure("plain", train_on, rdn, LossSettings(), (32, 16), xla, turns)
 
 
 if __name__ == "__main__":

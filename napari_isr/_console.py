@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from napari_isr._layers import LayerSource, result_layer
 from napari_isr._workers import UpscaleSettings, upscaling
+from src_models.engines import EngineName
 
 if TYPE_CHECKING:
     import napari.layers
@@ -22,6 +23,7 @@ def upscale(
     tile_size: int | None = None,
     overlap: int | None = None,
     batch_size: int | None = None,
+    engine: EngineName = "auto",
 ) -> napari.layers.Image:
     """Upscale an image layer; the same as the Upscale widget does, waiting for the result.
 
@@ -36,6 +38,8 @@ def upscale(
         are such letters, else what the shape suggests.
     tile_size, overlap, batch_size : int, optional
         As for `src_models.upscale`.
+    engine : {"auto", "keras", "openvino", "onnxruntime"}
+        What runs the network; by default whatever is fastest here.
 
     Returns
     -------
@@ -61,6 +65,7 @@ def upscale(
         tile_size=tile_size,
         overlap=overlap,
         batch_size=batch_size,
+        engine=engine,
     )
     steps = upscaling(source.array, settings)
     while True:

@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal
 
 from src_models.config import NetworkConfig, RDNConfig, RRDNConfig
-from src_models.data import DataReport, collect_images
+from src_models.data import collect_images
 from src_models.description import ModelDescription, read_description
 from src_models.errors import InvalidInputError, SuperResolutionError
 from src_models.image_files import list_images, read_planes
@@ -17,6 +17,7 @@ from src_models.patches import ValidationPatch, fixed_patches
 from src_models.pretrained import find_model
 from src_models.sources import Source
 from src_models.training_config import TrainingSettings
+from src_models.training_set import DataReport
 
 if TYPE_CHECKING:
     import napari.layers

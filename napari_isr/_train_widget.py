@@ -6,13 +6,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from napari.qt.threading import create_worker
 from qtpy.QtCore import QEvent
 from qtpy.QtWidgets import QFileDialog
-from superqt.utils import GeneratorWorker, ensure_main_thread
+from superqt.utils import ensure_main_thread
 
 from napari_isr._events import model_events
 from napari_isr._fields import Note
+from napari_isr._qt_workers import ClosingWorker, new_worker
 from napari_isr._train_board import TrainingBoard
 from napari_isr._train_fields import OPEN_FILE, SCRATCH
 from napari_isr._train_form import TrainChoices, check_choices, make_job, new_training_folder
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     import napari.viewer
 
 
-class _TrainingWorker(GeneratorWorker[Any, Any, Any]):
+class _TrainingWorker(ClosingWorker):
     """Relays a training's news; quitting stops the training, with which the worker ends."""
 
     training: Training
@@ -190,7 +190,7 @@ class TrainWidget(TrainPanel):
         if job is None:
             return
         self.images.report.say("Reading the images …")
-        self._begin(_new_worker(_checking, job), self._show_check, self.images.report)
+        self._begin(new_worker(_checking, job), self._show_check, self.images.report)
 
     def _show_check(self, checked: Checked) -> None:
         self.images.report.say(checked.report.in_words)
@@ -233,7 +233,7 @@ class TrainWidget(TrainPanel):
         self._training = training = Training(job)
         self._board.begin(training, keep_curves=keep_curves)
         self.pause.text, self.pause.enabled, self.stop.enabled = "Pause", True, True
-        worker = _new_worker(training.steps, worker_class=_TrainingWorker)
+        worker = new_worker(training.steps, worker_class=_TrainingWorker)
         worker.training = training
         self._begin(worker, self._show_trained, self.status)
 
@@ -336,17 +336,3 @@ class TrainWidget(TrainPanel):
 def _checking(job: TrainingJob) -> Generator[News, None, Checked]:
     yield News()
     return check_images(job)
-
-
-def _new_worker(
-    function: Callable[..., Any], *arguments: Any, worker_class: Any = GeneratorWorker
-) -> Any:
-    # By napari's function, so that napari knows of the work and asks before it closes.
-    return create_worker(
-        function,
-        *arguments,
-        _start_thread=False,
-        # napari's own class shows a traceback and every warning of the backend.
-        _worker_class=worker_class,
-        _ignore_errors=True,
-    )

@@ -5,7 +5,8 @@ from __future__ import annotations
 import sys
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
+from weakref import WeakKeyDictionary, ref
 
 import numpy as np
 
@@ -13,16 +14,30 @@ from napari_isr._layers import LayerSource, computed_lazily
 from src_models.axes import ImageStack, is_lazy
 from src_models.config import NetworkConfig
 from src_models.description import ModelDescription
+from src_models.engines import EngineName, choose_engine
 from src_models.errors import ModelFileError, SuperResolutionError
 from src_models.intensity import check_dtype
-from src_models.pretrained import describe_model, model_names
-from src_models.timing import estimate_seconds, in_words, processors_in_words, useful_operations
+from src_models.noise import is_low_light
+from src_models.pretrained import BUNDLED, describe_model, model_names
+from src_models.timing import estimate_seconds, in_words, useful_operations
 
 if TYPE_CHECKING:
     import napari.layers
 
 _NOTHING_OPEN = "Open an image, or choose one from File > Open Sample > napari-isr."
 _BACKEND_SECONDS = 6.0
+_DENOISER = "microscopy-denoise-x2"
+
+
+class _Look(NamedTuple):
+    """What was found in a layer's pixels, seen along these axes."""
+
+    array: ref[Any]
+    axes: str
+    is_noisy: bool
+
+
+_LOOKED: WeakKeyDictionary[napari.layers.Image, _Look] = WeakKeyDictionary()
 
 
 @dataclass(frozen=True)
@@ -35,6 +50,8 @@ class Job:
         What to show under the fields.
     plan : str
         What would happen, where, and how long it would take.
+    advice : str
+        What another model would do better, as far as the image shows.
     config : NetworkConfig or None
         The network; None if the model cannot be used.
     pixels : int
@@ -50,6 +67,7 @@ class Job:
     model_words: str = ""
     axes_complaint: str = ""
     plan: str = ""
+    advice: str = ""
     config: NetworkConfig | None = None
     pixels: int = 0
     together: str = ""
@@ -89,6 +107,7 @@ def check_job(
     description: ModelDescription | None,
     axes: str,
     speed: float | None = None,
+    engine: EngineName = "auto",
 ) -> Job:
     """Check the choices against each other; never raises.
 
@@ -102,6 +121,8 @@ def check_job(
         As typed.
     speed : float, optional
         Operations per second of that model, as measured before.
+    engine : str
+        As chosen.
     """
     model_words = description.in_words if description else "Choose a model, or open a model file."
     config = description.config if description else None
@@ -120,13 +141,36 @@ def check_job(
         return Job(layer_complaint=str(error), model_words=model_words, config=config)
     height, width = stack.size
     pixels = height * width * sum(1 for _ in stack.planes())
-    plan = _plan(source, description, pixels, speed)
+    plan = _plan(source, description, pixels, speed, engine)
     together = "C" if stack.joint else ""
-    return Job("", model_words, "", plan, config, pixels, together, speed)
+    advice = _advice(layer, stack, description)
+    return Job("", model_words, "", plan, advice, config, pixels, together, speed)
+
+
+def _advice(layer: napari.layers.Image, stack: ImageStack, description: ModelDescription) -> str:
+    """Suggest the model that removes noise where the layer is noisy."""
+    if description.name == _DENOISER or _DENOISER not in BUNDLED:
+        return ""
+    # Looking at lazy data may take long, and the form must not wait.
+    if not isinstance(stack.array, np.ndarray) or not _looks_noisy(layer, stack):
+        return ""
+    return f"This layer looks like a recording with few photons: {_DENOISER} removes the noise."
+
+
+def _looks_noisy(layer: napari.layers.Image, stack: ImageStack) -> bool:
+    """Look at a layer once for all its refreshes of the form."""
+    seen = _LOOKED.get(layer)
+    if seen is None or seen.array() is not stack.array or seen.axes != stack.axes:
+        seen = _LOOKED[layer] = _Look(ref(stack.array), stack.axes, is_low_light(stack))
+    return seen.is_noisy
 
 
 def _plan(
-    source: LayerSource, description: ModelDescription, pixels: int, speed: float | None
+    source: LayerSource,
+    description: ModelDescription,
+    pixels: int,
+    speed: float | None,
+    engine: EngineName,
 ) -> str:
     scale = description.scale
     shape = [
@@ -136,25 +180,21 @@ def _plan(
     size = float(np.prod(shape, dtype=float)) * np.dtype(source.array.dtype).itemsize
     seconds = estimate_seconds(description.config, pixels, speed)
     basis = "as it took before" if speed else "estimated"
-    start = "" if "keras" in sys.modules else f", and {_BACKEND_SECONDS:.0f} s to start the backend"
-    result = f"Result: {' x '.join(map(str, shape))} ({source.axes}), {_bytes_in_words(size)}. "
+    result = f"Result: {' x '.join(map(str, shape))} ({source.axes}), {_bytes_in_words(size)}"
+    try:
+        choice = choose_engine(engine)
+    except SuperResolutionError as error:
+        return str(error)
     if computed_lazily(source.array, scale):
         why = "the image is lazy" if is_lazy(source.array) else "it would fill the memory"
         return (
-            f"{result}Computed as you look at it, because {why}: zoomed out you see the image "
+            f"{result}. Computed as you look at it, because {why}: zoomed out you see the image "
             f"itself, zoomed in what is upscaled. All of it would take {in_words(seconds)}; "
-            "src_models.upscale_to_zarr writes it to a file."
+            f"src_models.upscale_to_zarr writes it to a file. {choice.reason}"
         )
-    return f"{result}Runs on {_where()} in {in_words(seconds)} ({basis}{start})."
-
-
-def _where() -> str:
-    keras = sys.modules.get("keras")
-    if keras is None:  # it would take seconds to ask it
-        return f"{processors_in_words()}, or a GPU if the backend finds one,"
-    devices = [str(device) for device in keras.distribution.list_devices()]
-    others = [device for device in devices if not device.lower().startswith("cpu")]
-    return ", ".join(others) if others else processors_in_words()
+    is_new = choice.name == "keras" and "keras" not in sys.modules
+    start = f", and {_BACKEND_SECONDS:.0f} s to start the backend" if is_new else ""
+    return f"{result}, in {in_words(seconds)} ({basis}{start}). {choice.reason}"
 
 
 def _bytes_in_words(size: float) -> str:

@@ -9,9 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from magicgui.widgets import ComboBox, Container, Label, LineEdit, ProgressBar, PushButton, SpinBox
-from napari.qt.threading import create_worker
 from qtpy.QtWidgets import QFileDialog
-from superqt.utils import GeneratorWorker, ensure_main_thread
+from superqt.utils import ensure_main_thread
 
 from napari_isr._events import model_events
 from napari_isr._fields import Note, automatic_box, folded, labelled_rows, narrow_combo
@@ -23,6 +22,7 @@ from napari_isr._layers import (
     result_layer,
     visible_region,
 )
+from napari_isr._qt_workers import new_worker
 from napari_isr._upscale_form import Job, check_job, named_descriptions
 from napari_isr._workers import (
     Loading,
@@ -40,6 +40,12 @@ if TYPE_CHECKING:
     import napari.layers
     import napari.viewer
 
+_ENGINES = {
+    "automatic": "auto",
+    "OpenVINO": "openvino",
+    "ONNX Runtime": "onnxruntime",
+    "Keras": "keras",
+}
 _OPEN_FILE = "open a model file…"
 _PREVIEW_SECONDS = 1.0
 _REDRAW_SECONDS = 0.1
@@ -63,9 +69,9 @@ class UpscaleWidget(Container[Any]):
         self._chosen: Any = None
         self._guessed_by: tuple[Any, ...] = ()
         self._file_complaint = ""
-        self._has_run: set[str] = set()
+        self._has_run: set[tuple[str, str]] = set()
         self._last_model = DEFAULT_MODEL if DEFAULT_MODEL in self._models else None
-        self._speeds: dict[str, float] = {}
+        self._speeds: dict[tuple[str, str], float] = {}
         self._make_widgets()
         self._connect()
         self._follow_active_layer()
@@ -88,6 +94,7 @@ class UpscaleWidget(Container[Any]):
         )
         self.layer_note, self.model_note = Note("layer"), Note("model")
         self.axes_note, self.plan_note = Note("axes"), Note("plan")
+        self.advice_note = Note("advice")
         fields = labelled_rows(
             [
                 (self.layer, self.layer_note),
@@ -102,8 +109,15 @@ class UpscaleWidget(Container[Any]):
             "overlap", "Overlap", "Input pixels of context around each tile."
         )
         self.batch_size = automatic_box("batch_size", "Batch", "Tiles that are run at a time.")
+        self.engine = ComboBox(
+            name="engine",
+            label="Engine",
+            tooltip="What runs the network. Automatic takes the fastest that is installed.",
+            choices=list(_ENGINES.items()),
+            value="auto",
+        )
         hint = Label(value="-1 leaves the choice to napari-isr.")
-        advanced = Container[Any](widgets=[hint, *self._advanced], labels=True)
+        advanced = Container[Any](widgets=[hint, *self._advanced, self.engine], labels=True)
         self.preview = PushButton(
             text="Preview what I see",
             tooltip="Upscale only what the canvas shows, in about a second.",
@@ -114,9 +128,19 @@ class UpscaleWidget(Container[Any]):
         buttons.margins = (0, 0, 0, 0)
         self.progress = ProgressBar(visible=False)
         self.status = Note("status")
-        self.extend([fields, self.plan_note, self.preview, buttons, self.progress, self.status])
+        self.extend(
+            [
+                fields,
+                self.advice_note,
+                self.plan_note,
+                self.preview,
+                buttons,
+                self.progress,
+                self.status,
+            ]
+        )
         layout = self.native.layout()
-        layout.insertWidget(1, folded("Advanced settings", advanced.native))
+        layout.insertWidget(2, folded("Advanced settings", advanced.native))
         layout.addStretch()
         self._advanced_container = advanced
 
@@ -133,6 +157,7 @@ class UpscaleWidget(Container[Any]):
         self.layer.changed.connect(self._layer_chosen)
         self.model.changed.connect(self._model_chosen)
         self.axes.changed.connect(self._refresh)
+        self.engine.changed.connect(self._refresh)
         self.run.clicked.connect(self._run_all)
         self.preview.clicked.connect(self._run_preview)
         self.cancel.clicked.connect(self._cancel)
@@ -253,6 +278,7 @@ class UpscaleWidget(Container[Any]):
             theme=theme,
         )
         self.axes_note.say(job.axes_complaint, complaint=True, theme=theme)
+        self.advice_note.say(job.advice, complaint=True, theme=theme)
         self.plan_note.say(job.plan)
         self.run.enabled = self.preview.enabled = job.is_possible
         self.cancel.enabled = False
@@ -260,7 +286,9 @@ class UpscaleWidget(Container[Any]):
     def _job(self) -> Job:
         model = self.model.value
         description = self._models.get(model) if model else None
-        return check_job(self.layer.value, description, self.axes.value, self._speeds.get(model))
+        engine = self.engine.value
+        speed = self._speeds.get((model, engine))
+        return check_job(self.layer.value, description, self.axes.value, speed, engine)
 
     # Work ---------------------------------------------------------------------------------------
 
@@ -274,6 +302,7 @@ class UpscaleWidget(Container[Any]):
             tile_size=tile_size,
             overlap=overlap,
             batch_size=batch_size,
+            engine=self.engine.value,
             **changes,
         )
 
@@ -309,15 +338,8 @@ class UpscaleWidget(Container[Any]):
         self.progress.max = 0  # busy
         self.status.say("Starting …")
         self._redrawn = 0.0
-        self._worker = create_worker(
-            upscaling,
-            source.array,
-            settings,
-            _start_thread=False,
-            # napari's own class shows a traceback and every warning of the backend.
-            _worker_class=GeneratorWorker,
-            _ignore_errors=True,
-        )
+        self._first: tuple[float, int] | None = None
+        self._worker = new_worker(upscaling, source.array, settings)
         worker, open_only = self._worker, self._while_open
         worker.yielded.connect(open_only(self._show_progress))
         worker.returned.connect(open_only(partial(self._show_result, source, settings, job)))
@@ -330,13 +352,14 @@ class UpscaleWidget(Container[Any]):
     def _show_progress(self, step: Any) -> None:
         now = time.monotonic()
         if isinstance(step, Loading):
-            self.status.say(
-                "Loading the network. The first time in a session starts the backend, which takes "
-                "some seconds and may hold the window for a moment …"
+            start = (
+                " The first time in a session starts the backend, which takes some seconds and "
+                "may hold the window for a moment"
             )
+            self.status.say(f"Loading the network.{start if step.starts_keras else ''} …")
             return
         if step.done == 0:
-            self._started = now
+            self._first = None
             self.progress.max = step.total
             self.progress.value = 0
             self.status.say(f"Tile 1 of {step.total} …")
@@ -345,14 +368,16 @@ class UpscaleWidget(Container[Any]):
             self._redrawn = now
             self.progress.max = step.total
             self.progress.value = step.done
-            left = (now - self._started) / step.done * (step.total - step.done)
-            self.status.say(f"{step.done} of {step.total} tiles, {in_words(left)} left")
+            self._first = self._first or (now, step.done)
+            since, done = now - self._first[0], step.done - self._first[1]
+            left = f", {in_words(since / done * (step.total - step.done))} left" if done else ""
+            self.status.say(f"{step.done} of {step.total} tiles{left}")
 
     def _show_result(
         self, source: LayerSource, settings: UpscaleSettings, job: Job, result: Upscaled
     ) -> None:
         layer = result_layer(source, result.pixels, result.record, settings.region, settings.planes)
-        model = str(settings.model)
+        model = str(settings.model), settings.engine
         # A single tile tells the speed too, once the network is compiled.
         once = 1 / max(result.seconds, 1e-3) if model in self._has_run else 0.0
         self._has_run.add(model)

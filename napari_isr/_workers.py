@@ -1,13 +1,14 @@
 """The only door from the user interface to long work.
 
 Work runs as a generator in a napari worker: it can be cancelled where it yields, and napari
-knows of it when it closes. The library is imported in here, inside the functions that run in the
-thread, because it brings TensorFlow.
+knows of it when it closes. What may bring TensorFlow is imported inside the functions that run in
+the thread.
 """
 
 from __future__ import annotations
 
 import functools
+import sys
 import time
 from collections.abc import Callable, Generator
 from dataclasses import asdict, dataclass
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from napari_isr._layers import computed_lazily
+from src_models.engines import EngineName, choose_engine, open_engine
 from src_models.errors import (
     NetworkError,
     OutOfMemoryError,
@@ -44,6 +46,8 @@ class UpscaleSettings:
         Meaning of the dimensions.
     tile_size, overlap, batch_size : int or None
         As for `src_models.upscale`.
+    engine : str
+        As for `src_models.upscale`.
     region, planes
         What to upscale of the image; None for all.
     """
@@ -53,13 +57,22 @@ class UpscaleSettings:
     tile_size: int | None = None
     overlap: int | None = None
     batch_size: int | None = None
+    engine: EngineName = "auto"
     region: Region | None = None
     planes: dict[str, int] | None = None
 
 
 @dataclass(frozen=True)
 class Loading:
-    """The work has begun with loading the network; the backend is imported once a session."""
+    """The work has begun with loading the network.
+
+    Attributes
+    ----------
+    starts_keras : bool
+        Whether that imports Keras and its backend, which is done once a session.
+    """
+
+    starts_keras: bool
 
 
 @dataclass(frozen=True)
@@ -71,7 +84,7 @@ class Upscaled:
     pixels : ndarray or dask array
         The result; lazy where `computed_lazily` says so.
     record : dict
-        Model, scale, settings and version, for the layer's metadata.
+        Model, scale, settings, engine and version, for the layer's metadata.
     seconds : float
         Time the tiles took, without loading.
     speed : float
@@ -155,26 +168,31 @@ def upscaling(
     """Upscale an array, telling of loading first and of progress then."""
     import napari_isr
 
-    yield Loading()
+    is_keras = choose_engine(settings.engine).name == "keras"
+    yield Loading(starts_keras=is_keras and "keras" not in sys.modules)
     from src_models.lazy import upscale_lazily
-    from src_models.model_io import load_cached
     from src_models.predict import upscale_steps
 
     arguments = {name: getattr(settings, name) for name in settings.__dataclass_fields__}
-    model = arguments["model"] = load_cached(settings.model)
+    network = open_engine(settings.model, settings.engine)
     started = time.monotonic()
     watch = _Stopwatch()
-    if settings.region is None and computed_lazily(array, model.description.scale):
+    if settings.region is None and computed_lazily(array, network.description.scale):
         arguments.pop("region"), arguments.pop("planes")
         pixels = upscale_lazily(array, **arguments)
     else:
+        arguments["model"] = network
         pixels = yield from watch.over(upscale_steps(array, **arguments))
     seconds = time.monotonic() - started
-    description = model.description
+    description = network.description
     record = {
         "model": description.name,
         "scale": description.scale,
-        "settings": {k: v for k, v in arguments.items() if k != "model" and v is not None},
+        "settings": {
+            k: v for k, v in arguments.items() if k not in ("model", "engine") and v is not None
+        },
+        "engine": network.name,
+        "engine_reason": network.reason,
         "network": asdict(description.config),
         "version": napari_isr.__version__,
     }

@@ -11,8 +11,11 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from src_models.description import ModelDescription, read_description
     from src_models.discriminator import Discriminator
+    from src_models.engines import open_engine
     from src_models.errors import SuperResolutionError
+    from src_models.image_io import read_image, write_image
     from src_models.model_io import load_model
+    from src_models.overlap import measure_overlap
     from src_models.predict import upscale, upscale_steps
     from src_models.pretrained import describe_model, model_names
     from src_models.rdn import RDN
@@ -35,12 +38,16 @@ _HOME = {
     "TrainingControl": "training_events",
     "TrainingSettings": "training_config",
     "load_model": "model_io",
+    "measure_overlap": "overlap",
     "model_names": "pretrained",
+    "open_engine": "engines",
     "read_description": "description",
+    "read_image": "image_io",
     "upscale": "predict",
     "upscale_steps": "predict",
     "upscale_to_zarr": "upscale_zarr",
     "upscale_to_zarr_steps": "upscale_zarr",
+    "write_image": "image_io",
 }
 
 __all__ = [
@@ -55,12 +62,16 @@ __all__ = [
     "TrainingSettings",
     "describe_model",
     "load_model",
+    "measure_overlap",
     "model_names",
+    "open_engine",
     "read_description",
+    "read_image",
     "upscale",
     "upscale_steps",
     "upscale_to_zarr",
     "upscale_to_zarr_steps",
+    "write_image",
 ]
 
 

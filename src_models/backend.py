@@ -71,4 +71,15 @@ else:
 
 import keras
 
-__all__ = ["chosen_backend", "keras"]
+
+def graphics_processors() -> list[str]:
+    """Return the names of the graphics processors and the like that Keras' backend runs on."""
+    if keras.backend.backend() == "torch":  # which Keras does not ask for its devices
+        torch = sys.modules["torch"]
+        count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+        return [torch.cuda.get_device_name(i) for i in range(count)]
+    devices = [str(device) for device in keras.distribution.list_devices()]
+    return [device for device in devices if not device.lower().startswith("cpu")]
+
+
+__all__ = ["chosen_backend", "graphics_processors", "keras"]

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import tempfile
 import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -15,9 +13,9 @@ from typing import Any
 import numpy as np
 
 from src_models.errors import TrainingError
+from src_models.training_folder import write_atomically
 
 FILE_NAME = "checkpoint.npz"
-_TEMPORARY = ".writing-"
 _FORMAT = 1
 
 
@@ -44,6 +42,10 @@ class TrainingState:
         Settings of the training, for the record.
     network : dict
         Configuration of the generator, to refuse another one.
+    images : str
+        What `TrainingImages.identity` of its images is, to refuse others.
+    begun_from : str
+        Which weights it was begun from, if from given ones.
     """
 
     epoch: int = 0
@@ -54,32 +56,8 @@ class TrainingState:
     scores: list[dict[str, Any]] = field(default_factory=list)
     settings: dict[str, Any] = field(default_factory=dict)
     network: dict[str, Any] = field(default_factory=dict)
-
-
-def write_atomically(path: Path, content: bytes) -> None:
-    """Write a file so that a crash leaves the old one or the new one, never a part.
-
-    Raises
-    ------
-    OSError
-        If it cannot be written; the old file is untouched then and no other is left behind.
-    """
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=_TEMPORARY)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(name, path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
-
-
-def remove_leftovers(folder: Path) -> None:
-    """Remove what a killed process was writing."""
-    for path in folder.glob(f"{_TEMPORARY}*"):
-        path.unlink(missing_ok=True)
+    images: str = ""
+    begun_from: str = ""
 
 
 def save_checkpoint(

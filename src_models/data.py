@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -28,34 +28,7 @@ from src_models.sources import (
 from src_models.tiling import Region
 from src_models.training_config import DataSettings
 from src_models.training_images import TrainingImage
-
-
-@dataclass(frozen=True, slots=True)
-class DataReport:
-    """What was found in the sources.
-
-    Attributes
-    ----------
-    used : int
-        Planes to train on and validate with.
-    skipped : tuple of (name, reason)
-        What was left out; reasons are sentences.
-    notes : tuple of (name, remark)
-        What is used, but looks odd.
-    """
-
-    used: int
-    skipped: tuple[tuple[str, str], ...]
-    notes: tuple[tuple[str, str], ...]
-
-    @property
-    def in_words(self) -> str:
-        """The report as lines of text."""
-        planes = "1 image plane" if self.used == 1 else f"{self.used} image planes"
-        lines = [f"{planes} can be used, {len(self.skipped) or 'nothing'} skipped."]
-        lines += [f"Skipped {name}: {reason}" for name, reason in self.skipped]
-        lines += [f"Note on {name}: {remark}" for name, remark in self.notes]
-        return "\n".join(lines)
+from src_models.training_set import DataReport
 
 
 def collect_images(
@@ -65,6 +38,7 @@ def collect_images(
     settings: DataSettings,
     *,
     least_size: int,
+    purpose: str = "train on",
 ) -> tuple[list[TrainingImage], DataReport]:
     """Open, pair and check all images.
 
@@ -78,6 +52,8 @@ def collect_images(
         How pairs are made.
     least_size : int
         Images with fewer low-resolution pixels than this along an axis are skipped.
+    purpose : str
+        What the images are for, in the message that there is none.
 
     Returns
     -------
@@ -110,7 +86,7 @@ def collect_images(
             skipped.append((hr_source.name, str(error)))
     report = DataReport(len(images), tuple(skipped), tuple(notes))
     if not images:
-        raise InvalidInputError(f"There is no image to train on. {report.in_words}")
+        raise InvalidInputError(f"There is no image to {purpose}. {report.in_words}")
     return images, report
 
 
@@ -182,12 +158,13 @@ class _Maker:
                 f"it is too small: {size[0]} x {size[1]} low-resolution pixels, and a patch has "
                 f"{self._least} x {self._least}. Train with a smaller patch size to use it."
             )
-        if channels not in (1, hr.shape[-1]) and hr.shape[-1] != 1:
-            raise InvalidInputError(
-                f"the network takes {channels} channels, and the image has {hr.shape[-1]}."
-            )
-        for side in (x for x in (lr, hr) if x is not None and x.dtype.kind == "f"):
-            if not np.isfinite(side).all():
+        for side in (x for x in (lr, hr) if x is not None):
+            if channels not in (1, side.shape[-1]) and side.shape[-1] != 1:
+                raise InvalidInputError(
+                    f"the network takes {channels} channels, and the "
+                    f"{'high' if side is hr else 'low'}-resolution image has {side.shape[-1]}."
+                )
+            if side.dtype.kind == "f" and not np.isfinite(side).all():
                 count = int((~np.isfinite(side)).sum())
                 raise InvalidInputError(f"{count} of its pixels are NaN or infinite.")
 

@@ -1,76 +1,280 @@
-"""What runs a network: batches of float32 tiles in, batches out, errors as ours."""
+"""Which engine runs a network, and why. Free of Keras until Keras is what is chosen.
+
+``engine="auto"`` takes, in this order:
+
+1. Keras, if its backend finds a graphics processor;
+2. ONNX Runtime, if a build of it for graphics processors is installed and there may be one;
+3. OpenVINO, the fastest on processors;
+4. ONNX Runtime on the processor;
+5. Keras on the processor, and always for a network whose `model` was replaced by hand.
+
+Asking Keras means importing it, which takes seconds. So it is asked only if it is loaded already,
+or if the system shows a device: an NVIDIA or AMD one on Linux, NVIDIA's driver on Windows. Apple's
+are left to whoever names an engine.
+"""
 
 from __future__ import annotations
 
-import re
-from typing import Any, Protocol
+import os
+import sys
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Hashable, Iterator
+from importlib import metadata
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, cast, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
-from src_models.errors import NetworkError, OutOfMemoryError, SuperResolutionError
+from src_models.description import ModelDescription
+from src_models.errors import InvalidInputError
+from src_models.pretrained import describe_model, find_model
+from src_models.timing import processors_in_words
+from src_models.weight_file import Weights, fingerprint, read_weights
 
-# How TensorFlow, torch, jax and the C++ library say it; none of them has a common type for it.
-_OUT_OF_MEMORY = (
-    "out of memory",
-    "oom when allocating",
-    "resource_exhausted",
-    "resourceexhausted",
-    "bad_alloc",
-    "can't allocate memory",
-    "failed to allocate",
-    "not enough memory",
-    "alloc_failed",
-    "dst tensor is not initialized",
-)
+if TYPE_CHECKING:
+    from src_models.image_model import ImageModel
+
+EngineName = Literal["auto", "keras", "openvino", "onnxruntime"]
+ENGINES: tuple[EngineName, ...] = get_args(EngineName)
+_NEEDS = {"openvino": ("openvino",), "onnxruntime": ("onnxruntime", "onnx"), "keras": ("keras",)}
+_EXTRA = {"openvino": "fast", "onnxruntime": "onnx"}
+_TITLES = {"openvino": "OpenVINO", "onnxruntime": "ONNX Runtime", "keras": "Keras"}
+_GPU_BUILDS = ("onnxruntime-gpu", "onnxruntime-directml", "onnxruntime-rocm")
+_MOST_OPEN = 4
+_opened: OrderedDict[Hashable, Engine] = OrderedDict()
+_lock = threading.RLock()
 
 
 class Engine(Protocol):
-    """Something that runs a network."""
+    """Something that runs one network.
 
-    def run(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Answer ``(B, H, W, C)`` with ``(B, H * scale, W * scale, C)``."""
-
-
-class KerasEngine:
-    """Run a network with Keras, on whichever backend Keras is set to.
-
-    Parameters
+    Attributes
     ----------
-    model : keras.Model
+    name : str
+        ``"keras"``, ``"openvino"`` or ``"onnxruntime"``.
+    description : ModelDescription
         The network.
+    reason : str
+        Why this engine was chosen, in a sentence.
     """
 
-    def __init__(self, model: Any) -> None:
-        self._model = model
+    name: str
+    description: ModelDescription
+    reason: str
 
     def run(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Answer a batch.
+        """Answer ``(B, H, W, C)`` in [0, 1] with ``(B, H * scale, W * scale, C)``.
 
         Raises
         ------
         OutOfMemoryError
-            If the backend has not enough memory for it; a smaller one may still fit.
+            If there is not enough memory for it; a smaller one may still fit.
         NetworkError
-            If it failed otherwise.
+            If it failed otherwise, or was stopped.
         """
+
+    def stop(self, batch: NDArray[np.float32]) -> None:
+        """Make a batch that runs in another thread end with an error, if the library can."""
+
+    def release(self) -> None:
+        """Give back the memory for features, until the next batch."""
+
+
+class Choice(NamedTuple):
+    """An engine and why it is the one.
+
+    Attributes
+    ----------
+    name : str
+        ``"keras"``, ``"openvino"`` or ``"onnxruntime"``.
+    reason : str
+        In a sentence.
+    """
+
+    name: str
+    reason: str
+
+
+def open_engine(model: str | Path | ImageModel | Engine, engine: EngineName = "auto") -> Engine:
+    """Open a network in the engine that suits this machine, or in a named one.
+
+    Parameters
+    ----------
+    model : str, Path, RDN or RRDN
+        Name of a model, path of a model file, or a model; an open engine is returned as it is.
+    engine : {"auto", "keras", "openvino", "onnxruntime"}
+        See the top of this module.
+
+    Returns
+    -------
+    Engine
+        It may be shared by threads; the last few that were opened from files are kept.
+
+    Raises
+    ------
+    InvalidInputError
+        If there is no such engine, or it is not installed; the message says what to install.
+    ModelFileError
+        If there is no such model, or its file cannot be used.
+    """
+    if not isinstance(model, str | os.PathLike) and hasattr(model, "run"):
+        return cast(Engine, model)
+    in_memory = not isinstance(model, str | os.PathLike) and hasattr(model, "description")
+    path = None if in_memory else find_model(model)  # type: ignore[arg-type]
+    replaced = in_memory and not getattr(model, "is_as_built", False)
+    error: Exception | None = None
+    for choice in _choices(engine, replaced):
         try:
-            # predict() per batch leaks and is slow; this is the same graph, called directly.
-            return np.asarray(self._model.predict_on_batch(batch))
-        except SuperResolutionError:
-            raise
-        except Exception as error:  # every backend has its own tree of errors
-            raise _as_ours(error, batch.shape) from error
+            return (
+                _open_in_memory(model, choice) if path is None else _open_file(model, path, choice)
+            )
+        except ImportError as unusable:  # installed, but not whole
+            error = unusable
+    raise InvalidInputError(
+        f"The engine {engine!r} cannot be loaded on this machine. Received: {error}. "
+        'Leave the choice to engine="auto", or install it again.'
+    ) from error
 
 
-def _as_ours(error: Exception, shape: tuple[int, ...]) -> SuperResolutionError:
-    words = f"{type(error).__name__}: {error}"
-    if isinstance(error, MemoryError) or any(w in words.lower() for w in _OUT_OF_MEMORY):
-        return OutOfMemoryError(f"The network ran out of memory on a batch of shape {shape}.")
-    # Keras puts where it happened first, and what happened on a later line in bold.
-    lines = [line for line in re.sub(r"\x1b\[\d*m", "", str(error)).splitlines() if line.strip()]
-    told = [line for line in lines if not line.startswith("Exception encountered when calling")]
-    reason = told[0].strip() if told else "no reason given"
-    return NetworkError(
-        f"The network failed on a batch of shape {shape}: {type(error).__name__}: {reason}"
+def choose_engine(engine: EngineName = "auto") -> Choice:
+    """Return which engine would be used, without loading it.
+
+    Parameters
+    ----------
+    engine : {"auto", "keras", "openvino", "onnxruntime"}
+        As for `open_engine`.
+
+    Raises
+    ------
+    InvalidInputError
+        If there is no such engine, or it is not installed.
+    """
+    return next(_choices(engine, replaced=False))
+
+
+def _choices(engine: EngineName, replaced: bool) -> Iterator[Choice]:
+    """Yield what may be used, best first."""
+    if engine not in ENGINES:
+        raise InvalidInputError(f"engine must be one of {list(ENGINES)}. Received: {engine!r}.")
+    if engine != "auto":
+        _check_installed(engine)
+        if replaced and engine != "keras":
+            raise InvalidInputError(
+                "Only Keras runs a network whose model was replaced by hand. "
+                f'Received: engine={engine!r}. Use engine="keras".'
+            )
+        yield Choice(engine, f"Runs on {_TITLES[engine]}, as asked for.")
+        return
+    if replaced:
+        yield Choice("keras", "Runs on Keras: the network's model was replaced by hand.")
+        return
+    yield from _automatic()
+
+
+def _automatic() -> Iterator[Choice]:
+    devices = _keras_gpus()
+    if devices:
+        yield Choice("keras", f"Runs on Keras, which finds a graphics processor ({devices[0]}).")
+    if _may_have_gpu() and any(map(_has_distribution, _GPU_BUILDS)) and _is_installed("onnx"):
+        yield Choice("onnxruntime", "Runs on ONNX Runtime, in its build for graphics processors.")
+    cpu = processors_in_words()
+    if _is_installed("openvino"):
+        yield Choice("openvino", f"Runs on OpenVINO, the fastest here: {cpu}, no GPU for Keras.")
+    if _is_installed("onnxruntime"):
+        yield Choice("onnxruntime", f"Runs on ONNX Runtime, {cpu}: OpenVINO is not installed.")
+    yield Choice(
+        "keras",
+        f"Runs on Keras, {cpu}: no faster engine is installed (pip install napari-isr[fast]).",
     )
+
+
+def _is_installed(engine: str) -> bool:
+    return all(find_spec(package) is not None for package in _NEEDS.get(engine, (engine,)))
+
+
+def _check_installed(engine: str) -> None:
+    if not _is_installed(engine):
+        raise InvalidInputError(
+            f"{_TITLES[engine]} is not installed. Received: engine={engine!r}. Install it with "
+            f'pip install "napari-isr[{_EXTRA.get(engine, "all")}]", or use engine="auto".'
+        )
+
+
+def _has_distribution(name: str) -> bool:
+    try:
+        metadata.distribution(name)
+    except metadata.PackageNotFoundError:
+        return False
+    return True
+
+
+def _may_have_gpu() -> bool:
+    """Tell whether the system shows a device that a backend of Keras may use."""
+    if sys.platform == "win32":
+        return (Path(os.environ.get("SYSTEMROOT", "C:/Windows")) / "System32/nvcuda.dll").exists()
+    return any(Path("/dev").glob("nvidia[0-9]*")) or Path("/dev/kfd").exists()
+
+
+def _keras_gpus() -> list[str]:
+    """Return the graphics processors that Keras finds; it is not loaded in vain."""
+    if "keras" not in sys.modules and not _may_have_gpu():
+        return []
+    from src_models.backend import graphics_processors
+
+    return graphics_processors()
+
+
+def _open_in_memory(model: Any, choice: Choice) -> Engine:
+    if choice.name == "keras":
+        from src_models.keras_engine import KerasEngine
+
+        return KerasEngine(model, choice.reason)
+    description = model.description
+    weights = {
+        f"{layer.name}/{kind}": np.array(values, np.float32)
+        for layer in model.model.layers
+        for kind, values in zip(("kernel", "bias"), layer.get_weights(), strict=False)
+    }
+    # Training changes them, so it is they that tell whether the engine opened before will do.
+    content = fingerprint(weights, description.to_json())
+    return _kept((content, choice), lambda: _with_weights(description, weights, choice))
+
+
+def _open_file(model: Any, path: Path, choice: Choice) -> Engine:
+    def open_it() -> Engine:
+        if choice.name == "keras":
+            from src_models.keras_engine import KerasEngine
+            from src_models.model_io import load_cached
+
+            return KerasEngine(load_cached(model), choice.reason)
+        description = describe_model(model)
+        weights = read_weights(path, description.config)
+        return _with_weights(description, weights, choice, keep=True)
+
+    return _kept((str(model), path, path.stat().st_mtime_ns, choice), open_it)
+
+
+def _with_weights(
+    description: ModelDescription, weights: Weights, choice: Choice, *, keep: bool = False
+) -> Engine:
+    if choice.name == "openvino":
+        from src_models.openvino_engine import OpenVinoEngine
+
+        return OpenVinoEngine(description, weights, choice.reason, keep)
+    from src_models.onnx_engine import OnnxEngine
+
+    return OnnxEngine(description, weights, choice.reason)
+
+
+def _kept(key: Hashable, open_it: Callable[[], Engine]) -> Engine:
+    """Return the engine that was opened under a key before, or open it."""
+    with _lock:
+        if key not in _opened:
+            _opened[key] = open_it()
+        _opened.move_to_end(key)
+        while len(_opened) > _MOST_OPEN:
+            _opened.popitem(last=False)
+        return _opened[key]

@@ -8,6 +8,7 @@
     ├── DownloadError          named weights are neither cached nor reachable
     ├── OutOfMemoryError       not even the smallest tile fits into memory
     ├── NetworkError           the backend failed while running a network
+    ├── DiskFullError          there is no room for a file
     └── TrainingError          a training diverged or cannot be written down
 
 Every message says the rule, what was received, and what to do. None of them is a
@@ -40,6 +41,10 @@ class OutOfMemoryError(SuperResolutionError):
 
 class NetworkError(SuperResolutionError):
     """The backend failed while running a network."""
+
+
+class DiskFullError(SuperResolutionError):
+    """There is no room for a file."""
 
 
 class TrainingError(SuperResolutionError):

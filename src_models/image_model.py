@@ -47,7 +47,7 @@ class ImageModel:
         _check_init_range(init_range)
         self._init_range = init_range
         self._convs = {conv.name: conv for conv in config.convs()}
-        self.model = let_read_isr_weights(self._build())
+        self._built = self.model = let_read_isr_weights(self._build())
 
     def _build(self) -> keras.Model:
         raise NotImplementedError
@@ -76,6 +76,11 @@ class ImageModel:
     @description.setter
     def description(self, description: ModelDescription) -> None:
         self._description = description
+
+    @property
+    def is_as_built(self) -> bool:
+        """Whether `model` is the network of `config`, not another that was put in its place."""
+        return self.model is self._built
 
     @property
     def config(self) -> NetworkConfig:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -28,10 +29,14 @@ _ADVERSARIAL_LOSSES = {
     "srgan": "srgan",
     "relativistic": "relativistic",
 }
+# ISR's weights where none are named.
+USUAL_LOSSES = LossSettings(adversarial_weight=0.003, perceptual_weight=1 / 12)
 _SCORES = ("PSNR", "PSNR_Y", "SSIM", "gain", "gain_fitted")
 
 
-def losses_from(weights: Options, losses: Options, *, judged: bool, seen: bool) -> LossSettings:
+def losses_from(
+    weights: Options, losses: Options, base: LossSettings, *, judged: bool, seen: bool
+) -> LossSettings:
     """Read ISR's ``loss_weights`` and ``losses``.
 
     Parameters
@@ -41,24 +46,35 @@ def losses_from(weights: Options, losses: Options, *, judged: bool, seen: bool) 
         ``feat_extr``).
     losses : mapping, optional
         Names of the losses under the same keys.
+    base : LossSettings
+        What is not said; of weights, once one is said, the others are 0.
     judged, seen : bool
         Whether there is a discriminator, and a feature extractor; without it its weight is 0.
     """
     names = {"MSE": "generator", "feat_extr": "feature_extractor"}
     given = {names.get(key, key): value for key, value in (weights or {}).items()}
-    default = {"generator": 1.0, "discriminator": 0.003, "feature_extractor": 1 / 12}
+    default = {
+        "generator": base.pixel_weight,
+        "discriminator": base.adversarial_weight,
+        "feature_extractor": base.perceptual_weight,
+    }
     given = _checked("loss_weights", given, default) if weights else default
-    kinds = {"generator": "mae", "discriminator": "binary_crossentropy", "feature_extractor": "mse"}
-    if weights and "MSE" in weights:
-        kinds["generator"] = "mse"
-    kinds |= _checked("losses", losses or {}, kinds)
-    if kinds["feature_extractor"] != "mse":
+    kinds = {"generator": "mse"} if weights and "MSE" in weights else {}
+    kinds |= _checked("losses", losses or {}, default)
+    if kinds.get("feature_extractor", "mse") != "mse":
         raise InvalidInputError(
             f"The loss of the feature extractor is 'mse'. Received: {kinds['feature_extractor']!r}."
         )
+    pixel, adversarial = base.pixel, base.adversarial
+    if "generator" in kinds:
+        pixel = _one_of("losses['generator']", kinds["generator"], _PIXEL_LOSSES)
+    if "discriminator" in kinds:
+        adversarial = _one_of(
+            "losses['discriminator']", kinds["discriminator"], _ADVERSARIAL_LOSSES
+        )
     return LossSettings(
-        pixel=_one_of("losses['generator']", kinds["generator"], _PIXEL_LOSSES),
-        adversarial=_one_of("losses['discriminator']", kinds["discriminator"], _ADVERSARIAL_LOSSES),
+        pixel=pixel,
+        adversarial=adversarial,
         pixel_weight=given.get("generator", 0.0),
         perceptual_weight=given.get("feature_extractor", 0.0) if seen else 0.0,
         adversarial_weight=given.get("discriminator", 0.0) if judged else 0.0,
@@ -66,34 +82,41 @@ def losses_from(weights: Options, losses: Options, *, judged: bool, seen: bool) 
 
 
 def learning_rate_from(
-    rate: float | Mapping[str, Any] | None, factor: float | None, frequency: int | None
+    rate: float | Mapping[str, Any] | None,
+    factor: float | None,
+    frequency: int | None,
+    base: LearningRate,
 ) -> LearningRate:
-    """Read ISR's ``learning_rate``, a number or a dictionary, and the older loose arguments."""
+    """Read ISR's ``learning_rate``, a number or a dictionary, and the older loose arguments.
+
+    What they do not say is as in `base`.
+    """
     if isinstance(rate, Mapping):
         allowed = {"initial_value": None, "decay_factor": None, "decay_frequency": None}
         given = _checked("learning_rate", rate, allowed)
     else:
         given = {"initial_value": rate, "decay_factor": factor, "decay_frequency": frequency}
     known = {k.replace("initial_value", "initial"): v for k, v in given.items() if v is not None}
-    return LearningRate(**known)
+    return replace(base, **known)
 
 
-def flatness_from(flatness: Options, threshold: float | None) -> Flatness:
+def flatness_from(flatness: Options, threshold: float | None, base: Flatness) -> Flatness:
     """Read ISR's ``flatness``, or ``T``, the old name of an unchanging threshold."""
     if flatness is None:
-        return Flatness(min=threshold or 0.0)
+        return base if threshold is None else Flatness(min=threshold)
     allowed = dict.fromkeys(("min", "max", "increase", "increase_frequency"))
     given = {k: v for k, v in _checked("flatness", flatness, allowed).items() if v is not None}
     # ISR writes 0.0 where it means never.
-    given["increase_frequency"] = int(given.get("increase_frequency") or 1)
-    return Flatness(**given)
+    if "increase_frequency" in given:
+        given["increase_frequency"] = int(given["increase_frequency"] or 1)
+    return replace(base, **given)
 
 
-def adam_from(options: Options) -> AdamSettings:
-    """Read ISR's ``adam_optimizer``."""
+def adam_from(options: Options, base: AdamSettings) -> AdamSettings:
+    """Read ISR's ``adam_optimizer``; what it does not say is as in `base`."""
     names = {"beta1": "beta_1", "beta2": "beta_2", "epsilon": "epsilon", "clip_norm": "clip_norm"}
     given = _checked("adam_optimizer", options or {}, names)
-    return AdamSettings(**{names[k]: v for k, v in given.items() if v is not None})
+    return replace(base, **{names[k]: v for k, v in given.items() if v is not None})
 
 
 def folders_from(

@@ -16,10 +16,12 @@ from numpy.typing import NDArray
 from src_models.axes import ArrayLike, ImageStack, check_axes, guess_axes
 from src_models.blocks import BlockGrid
 from src_models.description import ModelDescription
-from src_models.engines import Engine
+from src_models.engines import Engine, EngineName
+from src_models.errors import InvalidInputError
 from src_models.intensity import IntensityRange, check_dtype
 from src_models.measure import measure_channels
-from src_models.predict import run_tiles
+from src_models.memory import choose_tile_size
+from src_models.pipeline import run_tiles
 from src_models.pretrained import DEFAULT_MODEL
 from src_models.shared_model import SharedModel
 from src_models.tile_work import TileWork
@@ -29,6 +31,11 @@ if TYPE_CHECKING:
     import dask.array
 
     from src_models.image_model import ImageModel
+
+# What a network may take for one tile of a block: most machines have it for each worker.
+_TILE_BYTES = 768 * 2**20
+# A dask graph holds a few kilobytes for each.
+_MOST_BLOCKS = 500_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +69,12 @@ class BlockPlan:
         tile_size: int | None,
         overlap: int | None,
         batch_size: int | None,
+        engine: str,
     ) -> BlockPlan:
         """Decide how to upscale an image; its intensities are yet to be measured.
+
+        Tiles follow from the network and not from the memory that happens to be free, so that
+        the same image gives the same pixels on another day and on another machine.
 
         Raises
         ------
@@ -77,11 +88,16 @@ class BlockPlan:
             for axis, i in zip(stack.axes, next(stack.planes()).index, strict=True)
             if i is not None and not (axis == "C" and stack.has_alpha)
         }
-        work = TileWork(stack, description, tile_size, overlap, batch_size, corner, first)
+        work = TileWork(stack, description, tile_size, overlap, batch_size, corner, first, engine)
+        size = work.tile_size
+        if tile_size is None:
+            size = choose_tile_size(
+                description.config, work.overlap, work.wanted_batch, engine, _TILE_BYTES
+            )
         # The rim that alpha is interpolated over is one pixel wide.
         rim = max(work.overlap, int(stack.has_alpha))
-        grid = BlockGrid.of(stack.size, work.tile_size, rim, description.reflects)
-        return cls(description, grid, work.tile_size, work.overlap, work.wanted_batch, {})
+        grid = BlockGrid.of(stack.size, size, rim, description.reflects)
+        return cls(description, grid, size, work.overlap, work.wanted_batch, {})
 
     def run(
         self,
@@ -103,7 +119,9 @@ class BlockPlan:
         planes : dict, optional
             As for `upscale_steps`.
         """
-        work = TileWork(stack, self.description, None, self.overlap, self.batch_size, block, planes)
+        work = TileWork(
+            stack, self.description, self.tile_size, self.overlap, self.batch_size, block, planes
+        )
         work.use_tiles(self.grid.tiles(block), self.grid.tile_shape)
         work.ranges = self.ranges
         for _ in run_tiles(work, engine):
@@ -115,12 +133,13 @@ class BlockPlan:
 
 def upscale_lazily(
     image: ArrayLike,
-    model: str | Path | ImageModel = DEFAULT_MODEL,
+    model: str | Path | ImageModel | Engine = DEFAULT_MODEL,
     *,
     axes: str | None = None,
     tile_size: int | None = None,
     overlap: int | None = None,
     batch_size: int | None = None,
+    engine: EngineName = "auto",
 ) -> dask.array.Array:
     """Upscale an array lazily.
 
@@ -128,7 +147,7 @@ def upscale_lazily(
     ----------
     image : array-like
         A dask, zarr or numpy array; of others parts must be readable from several threads.
-    model, axes, tile_size, overlap, batch_size
+    model, axes, tile_size, overlap, batch_size, engine
         As for `src_models.upscale`.
 
     Returns
@@ -137,6 +156,11 @@ def upscale_lazily(
         As `upscale` returns of the image in memory, to the bit where the intensities are
         measured on all of it. Chunks are blocks of about 512 input pixels along Y and X and of
         one plane; they follow from the image's size, not from its chunks.
+
+    Raises
+    ------
+    InvalidInputError
+        As for `src_models.upscale`, and if the result has more blocks than dask can hold.
 
     Notes
     -----
@@ -147,12 +171,24 @@ def upscale_lazily(
     """
     check_dtype(np.dtype(image.dtype))
     letters = check_axes(guess_axes(image.shape) if axes is None else axes, image.shape)
-    shared = SharedModel(model)
+    shared = SharedModel(model, engine)
     stack = ImageStack.of(image, letters, shared.description.channels)
-    plan = BlockPlan.of(stack, shared.description, tile_size, overlap, batch_size)
+    plan = BlockPlan.of(stack, shared.description, tile_size, overlap, batch_size, shared.engine)
+    _check_blocks(stack, plan)
     for ranges in measure_channels(stack, shared.description):
         plan = replace(plan, ranges=dict(ranges))
     return _mapped(stack, plan, shared)
+
+
+def _check_blocks(stack: ImageStack, plan: BlockPlan) -> None:
+    planes = sum(1 for _ in stack.planes())
+    count = planes * (len(plan.grid.rows) - 1) * (len(plan.grid.columns) - 1)
+    if count > _MOST_BLOCKS:
+        raise InvalidInputError(
+            f"A lazy result may have {_MOST_BLOCKS:,} blocks. Received: shape="
+            f"{tuple(stack.array.shape)}, which has {count:,}: upscale a part of the image, or "
+            "write it to a file with src_models.upscale_to_zarr."
+        )
 
 
 def _mapped(stack: ImageStack, plan: BlockPlan, shared: SharedModel) -> dask.array.Array:

@@ -1,4 +1,4 @@
-"""How large a tile may be: the machine's free memory against the network's need per pixel."""
+"""How large a tile may be: the machine's free memory against the network's measured need."""
 
 from __future__ import annotations
 
@@ -6,26 +6,67 @@ import math
 
 import psutil
 
-from src_models.config import NetworkConfig
+from src_models.config import NetworkConfig, RDNConfig
 
-# A tile beyond this wins no speed (its overlap is a few per cent) and delays Cancel.
-_MOST_BYTES = 320 * 2**20
-_SMALLEST, _LARGEST = 32, 512
+# Up to here a larger tile wins speed: measured with microscopy-x2 on two cores, tiles of 256 take
+# a twentieth longer than tiles of 512.
+_SMALLEST, _USUAL = 32, 512
+# (1 + 2 / 44)**2 = 1.093: tiles of 44 times the overlap spend under a tenth of the work on it.
+_TIMES_OVERLAP = 44
+_LANES = 16
+# Peak resident memory over what `_features` says, as measured (docs/performance.md): OpenVINO
+# 0.9 to 1.2, Keras on TensorFlow 1.1 to 1.7, ONNX Runtime 1.2 to 2.4, the highest for a network
+# of 8 features, whose tiles are small anyway.
+_OVER = {"openvino": 1.3, "keras": 1.5, "onnxruntime": 1.8}
 
 
-def bytes_per_pixel(config: NetworkConfig) -> int:
-    """Return an estimate of the network's working memory per input pixel, in bytes.
+def bytes_per_pixel(config: NetworkConfig, engine: str = "keras") -> int:
+    """Return the network's working memory per input pixel, in bytes.
 
-    The feature maps that wait for a concatenation are counted with the widest convolution's
-    input and output, which the backend holds twice.
+    Parameters
+    ----------
+    config : RDNConfig or RRDNConfig
+        The network.
+    engine : str
+        What runs it: ``"keras"``, ``"openvino"`` or ``"onnxruntime"``.
     """
-    waiting = config.D * config.G0
-    widest = max((c.inputs + c.filters) * c.at_scale**2 for c in config.convs())
-    return 4 * (waiting + 2 * widest)
+    return math.ceil(4 * _features(config) * _OVER[engine])
 
 
-def choose_tile_size(config: NetworkConfig, overlap: int, batch_size: int) -> int:
-    """Return the tile size, without overlap, that keeps the working memory within bounds.
+def _features(config: NetworkConfig) -> int:
+    """Return how many numbers per input pixel are there at once, in the widest place.
+
+    Those are the blocks that wait to be joined and their joint copy; or a dense block's; or what
+    a convolution takes and gives, whose channels the processor's libraries round up to 16.
+    """
+    dense = config.G0 + config.C * config.G
+    if isinstance(config, RDNConfig):
+        waiting = config.D * config.G0
+        widest = max(2 * waiting + 2 * config.G0, waiting + 2 * dense)
+    else:
+        widest = 3 * config.G0 + 2 * dense
+    convs = (
+        (_rounded_up(conv.inputs) + _rounded_up(conv.filters)) * conv.at_scale**2
+        for conv in config.convs()
+    )
+    return max(widest, *convs) + config.c_dim * config.x**2
+
+
+def _rounded_up(channels: int) -> int:
+    return -(-channels // _LANES) * _LANES
+
+
+def choose_tile_size(
+    config: NetworkConfig,
+    overlap: int,
+    batch_size: int,
+    engine: str = "keras",
+    budget: int | None = None,
+) -> int:
+    """Return the tile size, without overlap, that suits the network and the memory there is.
+
+    It is 512, or what keeps the work on the overlap under a tenth if that is more, or what fits
+    into the memory if that is less.
 
     Parameters
     ----------
@@ -35,15 +76,21 @@ def choose_tile_size(config: NetworkConfig, overlap: int, batch_size: int) -> in
         Pixels of context on every side of a tile.
     batch_size : int
         Tiles run at a time.
+    engine : str
+        What runs the network.
+    budget : int, optional
+        Bytes that the network may take; by default a quarter of the free memory.
 
     Returns
     -------
     int
-        Width and height in input pixels, from 32 to 512.
+        Width and height in input pixels, at least 32.
     """
-    budget = min(_MOST_BYTES, psutil.virtual_memory().available // 4)
-    side = math.isqrt(budget // (bytes_per_pixel(config) * batch_size)) - 2 * overlap
-    return max(_SMALLEST, min(_LARGEST, side // 16 * 16))
+    if budget is None:
+        budget = psutil.virtual_memory().available // 4
+    pixels = budget // (bytes_per_pixel(config, engine) * batch_size)
+    fits = (math.isqrt(pixels) - 2 * overlap) // 16 * 16
+    return max(_SMALLEST, min(max(_USUAL, _TIMES_OVERLAP * overlap), fits))
 
 
 def fits(size: int) -> bool:

@@ -8,7 +8,6 @@ in a file can run.
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import tempfile
@@ -30,6 +29,7 @@ from src_models.pretrained import describe_model, find_model
 from src_models.published import PUBLISHED
 from src_models.rdn import RDN
 from src_models.rrdn import RRDN
+from src_models.weight_file import WEIGHTS, refuse_code
 
 logger = logging.getLogger(__name__)
 
@@ -190,9 +190,9 @@ def adopt(
 
 
 def _load_weights(model: ImageModel, path: Path) -> None:
-    _refuse_code(path)
+    refuse_code(path)
     with tempfile.TemporaryDirectory() as folder:
-        weights = Path(folder) / "model.weights.h5"
+        weights = Path(folder) / WEIGHTS
         weights.write_bytes(read_member(path, weights.name))
         try:
             model.model.load_weights(weights)
@@ -218,29 +218,3 @@ def _count_weights(path: Path) -> int:
     with h5py.File(path) as file:
         file["layers"].visititems(lambda _, node: sizes.append(getattr(node, "size", 0)))
     return sum(sizes)
-
-
-def _refuse_code(path: Path) -> None:
-    """Refuse a file that asks Keras for anything but plain layers."""
-    asked: set[tuple[str, str]] = set()
-
-    def collect(node: dict[str, Any]) -> dict[str, Any]:
-        if "class_name" in node:
-            asked.add((str(node.get("module")), str(node["class_name"])))
-        return node
-
-    text = read_member(path, "config.json")
-    try:
-        json.loads(text, object_hook=collect)
-    except (ValueError, RecursionError) as error:
-        raise ModelFileError(
-            f"The network's configuration in {path.name!r} is damaged ({error}): copy the file "
-            "again, or save the model again."
-        ) from error
-    for module, name in sorted(asked):
-        plain = module in ("None", "keras") or module.startswith("keras.")
-        if name in ("Lambda", "__lambda__") or not plain:
-            raise ModelFileError(
-                f"{path.name!r} holds code or foreign layers ({module}.{name}), which is never "
-                "run: ask whoever made the file for one that napari-isr saved."
-            )

@@ -7,47 +7,37 @@ every batch, can be closed there, and returns the result. `upscale` drains it.
 from __future__ import annotations
 
 from collections.abc import Generator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from src_models.axes import ArrayLike, ImageStack, check_axes, guess_axes, is_lazy
-from src_models.engines import Engine, KerasEngine
-from src_models.errors import InvalidInputError, OutOfMemoryError
-from src_models.image_model import ImageModel
+from src_models.engines import Engine, EngineName, open_engine
+from src_models.errors import InvalidInputError
 from src_models.intensity import check_dtype
 from src_models.measure import measure_channels
-from src_models.model_io import load_cached
+from src_models.pipeline import Progress, run_tiles
 from src_models.pretrained import DEFAULT_MODEL
 from src_models.tile_work import TileWork
 from src_models.tiling import Region
 
+if TYPE_CHECKING:
+    from src_models.image_model import ImageModel
 
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """How far the work is.
-
-    Attributes
-    ----------
-    done, total : int
-        Tiles; `total` grows if tiles must be made smaller on the way.
-    """
-
-    done: int
-    total: int
+__all__ = ["Progress", "upscale", "upscale_steps"]
 
 
 def upscale(
     image: ArrayLike,
-    model: str | Path | ImageModel = DEFAULT_MODEL,
+    model: str | Path | ImageModel | Engine = DEFAULT_MODEL,
     *,
     axes: str | None = None,
     tile_size: int | None = None,
     overlap: int | None = None,
     batch_size: int | None = None,
+    engine: EngineName = "auto",
 ) -> NDArray[Any]:
     """Upscale an image or a stack of images.
 
@@ -56,8 +46,8 @@ def upscale(
     image : array-like
         Bool, integers or floats of any bit depth. NaN and infinities stay where they are. Of a
         dask or zarr array nothing is upscaled yet, see `src_models.lazy`.
-    model : str, Path, RDN or RRDN
-        Name of a model, path of a model file, or a model.
+    model : str, Path, RDN, RRDN or Engine
+        Name of a model, path of a model file, a model, or what `open_engine` made of one.
     axes : str, optional
         Meaning of the dimensions, such as ``"YX"``, ``"YXC"``, ``"CYX"`` or ``"TZCYX"``. Without
         it a trailing axis of 3 or 4 after Y and X holds RGB or RGBA. All axes but Y, X and C are
@@ -70,6 +60,8 @@ def upscale(
         invisible seams.
     batch_size : int, optional
         Tiles run at a time, 1 by default.
+    engine : {"auto", "keras", "openvino", "onnxruntime"}
+        What runs the network; by default whatever is fastest here, see `src_models.engines`.
 
     Returns
     -------
@@ -110,11 +102,23 @@ def upscale(
         from src_models.lazy import upscale_lazily
 
         lazy: NDArray[Any] = upscale_lazily(
-            image, model, axes=axes, tile_size=tile_size, overlap=overlap, batch_size=batch_size
+            image,
+            model,
+            axes=axes,
+            tile_size=tile_size,
+            overlap=overlap,
+            batch_size=batch_size,
+            engine=engine,
         )
         return lazy
     steps = upscale_steps(
-        image, model, axes=axes, tile_size=tile_size, overlap=overlap, batch_size=batch_size
+        image,
+        model,
+        axes=axes,
+        tile_size=tile_size,
+        overlap=overlap,
+        batch_size=batch_size,
+        engine=engine,
     )
     while True:
         try:
@@ -126,12 +130,13 @@ def upscale(
 
 def upscale_steps(
     image: ArrayLike,
-    model: str | Path | ImageModel = DEFAULT_MODEL,
+    model: str | Path | ImageModel | Engine = DEFAULT_MODEL,
     *,
     axes: str | None = None,
     tile_size: int | None = None,
     overlap: int | None = None,
     batch_size: int | None = None,
+    engine: EngineName = "auto",
     region: Region | None = None,
     planes: dict[str, int] | None = None,
 ) -> Generator[Progress, None, NDArray[Any]]:
@@ -139,7 +144,7 @@ def upscale_steps(
 
     Parameters
     ----------
-    image, model, axes, tile_size, overlap, batch_size
+    image, model, axes, tile_size, overlap, batch_size, engine
         As for `upscale`.
     region : Region, optional
         Upscale these rows and columns only, as they would be in the whole result (of an image
@@ -152,44 +157,38 @@ def upscale_steps(
     ------
     Progress
         Of nothing done, once at the start and again while intensities are measured; then after
-        every batch of tiles.
+        every batch of tiles, and now and then while one takes long.
 
     Returns
     -------
     ndarray
         As `upscale` returns.
     """
-    stack, network = _open(image, model, axes)
-    work = TileWork(stack, network.description, tile_size, overlap, batch_size, region, planes)
+    stack, network = _open(image, model, axes, engine)
+    work = TileWork(
+        stack, network.description, tile_size, overlap, batch_size, region, planes, network.name
+    )
     yield Progress(0, work.total)
     is_part = region is not None or planes is not None
     for work.ranges in measure_channels(stack, network.description, sample=is_part or None):
         yield Progress(0, work.total)
-    yield from run_tiles(work, KerasEngine(network.model))
+    yield from run_tiles(work, network)
     work.resample_alpha()
     work.warn()
     return work.out
 
 
-def run_tiles(work: TileWork, engine: Engine) -> Generator[Progress, None, None]:
-    """Run all tiles of a call, telling of each batch."""
-    while work.pending:
-        batch = work.next_batch()
-        try:
-            work.keep(batch, engine.run(work.read(batch)))
-        except (OutOfMemoryError, MemoryError) as error:
-            work.retry_smaller(batch, error)
-        yield Progress(work.done, work.total)
-
-
 def _open(
-    image: ArrayLike, model: str | Path | ImageModel, axes: str | None
-) -> tuple[ImageStack, ImageModel]:
+    image: ArrayLike,
+    model: str | Path | ImageModel | Engine,
+    axes: str | None,
+    engine: EngineName,
+) -> tuple[ImageStack, Engine]:
     image = _as_array(image)
     check_dtype(np.dtype(image.dtype))
     letters = check_axes(guess_axes(image.shape) if axes is None else axes, image.shape)
-    network = load_cached(model)
-    return ImageStack.of(image, letters, network.c_dim), network
+    network = open_engine(model, engine)
+    return ImageStack.of(image, letters, network.description.channels), network
 
 
 def _as_array(image: Any) -> ArrayLike:

@@ -13,13 +13,13 @@ import threading
 import uuid
 from collections import OrderedDict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from src_models.description import ModelDescription
-from src_models.engines import Engine, KerasEngine
+from src_models.engines import Engine, EngineName, choose_engine, open_engine
 from src_models.errors import InvalidInputError, ModelFileError
 from src_models.pretrained import describe_model, find_model
 
@@ -36,19 +36,27 @@ class SharedModel:
 
     Parameters
     ----------
-    model : str, Path, RDN or RRDN
+    model : str, Path, RDN, RRDN or Engine
         A name or path is sent as such: other machines must find the same file under it. A model
-        in memory is sent as the file that it would be saved as, and stays as it is now.
+        in memory is sent as the file that it would be saved as, and stays as it is now. An open
+        engine cannot be sent and serves this process alone.
+    engine : str
+        As for `open_engine`. "auto" is decided here, so that all processes use one engine and
+        give the same pixels.
 
     Attributes
     ----------
     description : ModelDescription
         The network.
     digest : str
-        Fingerprint of the model's file, or of a model in memory.
+        Fingerprint of the engine and the model's file, or of a model in memory.
+    engine : str
+        What runs it.
     """
 
-    def __init__(self, model: str | Path | ImageModel) -> None:
+    def __init__(
+        self, model: str | Path | ImageModel | Engine, engine: EngineName = "auto"
+    ) -> None:
         self._name: str | None = None
         self._content: bytes | None = None
         self._live: Any = None
@@ -57,15 +65,19 @@ class SharedModel:
             found = find_model(model)
             # A path is made whole, since workers run elsewhere; a name stays a name.
             self._name = str(model) if Path(model).name == str(model) else str(found.absolute())
-            self.digest = _digest(found.read_bytes())
-            return
-        self.description = model.description
-        if hasattr(getattr(model, "model", None), "inputs"):
-            self._content = _saved(model)
-            weights = [weight.tobytes() for weight in model.model.get_weights()]
-            self.digest = _digest(self.description.to_json().encode() + b"".join(weights))
-        else:  # something in place of a Keras network
-            self._live, self.digest = model, uuid.uuid4().hex
+            content = found.read_bytes()
+        else:
+            self.description = model.description
+            if not getattr(model, "is_as_built", False):  # an engine, or a network of one's own
+                self._live = open_engine(model, engine)
+                self.engine, self.digest = self._live.name, uuid.uuid4().hex
+                return
+            network = cast("ImageModel", model)
+            self._content = _saved(network)
+            weights = [weight.tobytes() for weight in network.model.get_weights()]
+            content = self.description.to_json().encode() + b"".join(weights)
+        self.engine = choose_engine(engine).name
+        self.digest = _digest(self.engine.encode() + _digest(content).encode())
 
     def __getstate__(self) -> dict[str, Any]:
         """Return what travels.
@@ -102,28 +114,29 @@ class SharedModel:
             return _opened[self.digest]
 
     def _open(self) -> Engine:
+        engine = cast(EngineName, self.engine)
         if self._live is not None:
-            return _open_engine(self._live)
+            return open_engine(self._live)
         if self._name is not None:
-            if _digest(find_model(self._name).read_bytes()) != self.digest:
+            content = find_model(self._name).read_bytes()
+            if _digest(self.engine.encode() + _digest(content).encode()) != self.digest:
                 raise ModelFileError(
                     f"The model {self._name!r} is another one on this machine than where the work "
                     "was started: install the same version, or copy the model file."
                 )
-            return _open_engine(self._name)
-        from src_models.model_io import load_model
-
+            return open_engine(self._name, engine)
         assert self._content is not None
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "sent.keras"
             path.write_bytes(self._content)
-            return _open_engine(load_model(path))
+            return open_engine(path, engine)
 
 
 class _OneAtATime:
     """Run an engine in one thread at a time."""
 
     def __init__(self, engine: Engine) -> None:
+        self.name, self.description, self.reason = engine.name, engine.description, engine.reason
         self._engine = engine
         self._running = threading.Lock()
 
@@ -131,11 +144,12 @@ class _OneAtATime:
         with self._running:
             return self._engine.run(batch)
 
+    def stop(self, batch: NDArray[np.float32]) -> None:
+        self._engine.stop(batch)
 
-def _open_engine(model: str | Path | ImageModel) -> Engine:
-    from src_models.model_io import load_cached
-
-    return KerasEngine(load_cached(model).model)
+    def release(self) -> None:
+        with self._running:
+            self._engine.release()
 
 
 def _saved(model: ImageModel) -> bytes:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import warnings
 from collections import deque
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -31,6 +32,31 @@ _MANY_FAR = 0.002
 _FEW_PIXELS = 100
 
 
+Places = list[tuple[Plane, Region]]
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Tiles that were read.
+
+    Attributes
+    ----------
+    places : list of (Plane, Region)
+        Where they are.
+    tiles : ndarray
+        For the network, float32 ``(B, H, W, C)``; the last ones may be there to fill up.
+    plans : list of Tile
+        How each place was read and is to be written.
+    residuals : list of ndarray
+        What goes round the network, for each place.
+    """
+
+    places: Places
+    plans: list[Tile]
+    tiles: NDArray[np.float32]
+    residuals: list[NDArray[np.float64]]
+
+
 class TileWork:
     """The tiles of one call: those to do, how one is read and written, and the result."""
 
@@ -43,6 +69,7 @@ class TileWork:
         batch_size: int | None,
         region: Region | None,
         planes: dict[str, int] | None,
+        engine: str = "keras",
     ) -> None:
         self.stack = stack
         self.ranges: dict[int, IntensityRange] = {}
@@ -54,30 +81,47 @@ class TileWork:
             description.config.receptive_radius,
         )
         batch_size = _whole("batch_size", batch_size, 1, 1)
-        usual = choose_tile_size(description.config, self.overlap, batch_size)
+        usual = choose_tile_size(description.config, self.overlap, batch_size, engine)
         self.tile_size = size = _whole("tile_size", tile_size, 1, usual)
         self.wanted_batch = batch_size
         self.region = _check_region(region, stack.size)
         self.planes = _check_planes(planes or {}, stack)
         self.out = self._allocate()
         tiles = list(split_region(self.region, size))
-        self.tile_shape = _common_shape(tiles)
+        self._fit_shape(tiles)
         chosen = [plane for plane in stack.planes() if self._is_chosen(plane)]
         self.pending = deque((plane, tile) for plane in chosen for tile in tiles)
         self.done = 0
         self.total = len(self.pending)
         self.batch_size = min(batch_size, self.total)
         self._not_finite = self._far = self._seen = 0
-        self._residuals: list[NDArray[np.float64]] = []
         self._warned_of_memory = False
 
     def use_tiles(self, tiles: list[Region], shape: tuple[int, int]) -> None:
         """Do these tiles of the region, run in this shape, instead of its own."""
         planes = list(dict.fromkeys(plane for plane, _ in self.pending))
         self.tile_shape = shape
+        self.longest = max(max(tile.shape) for tile in tiles)
         self.pending = deque((plane, tile) for plane in planes for tile in tiles)
         self.total = len(self.pending)
         self.batch_size = min(self.wanted_batch, self.total)
+
+    def _fit_shape(self, tiles: list[Region]) -> None:
+        """Find the one shape that every tile is read in, without twice the overlap."""
+        self.longest = max(max(tile.shape) for tile in tiles)
+        if self.reflect:
+            self.tile_shape = (
+                max(tile.shape[0] for tile in tiles),
+                max(tile.shape[1] for tile in tiles),
+            )
+            return
+        # Past a bare border nothing is read, so fewer pixels than overlap on both sides will do.
+        spans = zip(*[((t.y0, t.y1), (t.x0, t.x1)) for t in tiles], strict=True)
+        height, width = (
+            max(min(b + self.overlap, length) - max(a - self.overlap, 0) for a, b in span)
+            for span, length in zip(spans, self.stack.size, strict=True)
+        )
+        self.tile_shape = height - 2 * self.overlap, width - 2 * self.overlap
 
     def _is_chosen(self, plane: Plane) -> bool:
         index = dict(zip(self.stack.axes, plane.index, strict=True))
@@ -98,7 +142,7 @@ class TileWork:
                 "upscale a part of the image, or fewer planes at a time."
             ) from error
 
-    def next_batch(self) -> list[tuple[Plane, Region]]:
+    def next_batch(self) -> Places:
         """Take the next tiles."""
         return [self.pending.popleft() for _ in range(min(self.batch_size, len(self.pending)))]
 
@@ -107,24 +151,22 @@ class TileWork:
             region, self.stack.size, self.tile_shape, self.overlap, self.scale, self.reflect
         )
 
-    def read(self, batch: list[tuple[Plane, Region]]) -> NDArray[np.float32]:
-        """Return a batch for the network, ``(B, H, W, C)``."""
-        self._residuals = []
-        tiles = []
-        for plane, region in batch:
-            tile = self._tile(region)
+    def read(self, places: Places) -> Batch:
+        """Read tiles for the network; changes nothing here, so it may be done ahead."""
+        plans = [self._tile(region) for _, region in places]
+        tiles, residuals = [], []
+        for (plane, region), tile in zip(places, plans, strict=True):
             unit, residual = self.ranges[plane.channel].to_unit(self.stack.read(plane, *tile.read))
             rows, columns = (read.start for read in tile.read)
             inner = region.shifted(-rows, -columns)
-            self._residuals.append(residual[inner.slices])
-            self._note_far(residual[inner.slices], self.ranges[plane.channel])
+            residuals.append(residual[inner.slices])
             unit = tile.take(unit)
             if unit.shape[-1] < self.channels:  # grey to a network of colours
                 unit = np.repeat(unit, self.channels, axis=-1)
             tiles.append(unit)
         # The last batch is filled up, so that the backend compiles one shape and no more.
         tiles += tiles[-1:] * (self.batch_size - len(tiles))
-        return np.stack(tiles)
+        return Batch(places, plans, np.stack(tiles), residuals)
 
     def _note_far(self, residual: NDArray[np.float64], levels: IntensityRange) -> None:
         """Count pixels that go round the network for their intensity, not for their digits."""
@@ -132,7 +174,7 @@ class TileWork:
         self._far += int((np.abs(finite) > 0.01 * (levels.high - levels.low)).sum())
         self._seen += residual.size
 
-    def keep(self, batch: list[tuple[Plane, Region]], answers: NDArray[np.float32]) -> None:
+    def keep(self, batch: Batch, answers: NDArray[np.float32]) -> None:
         """Write the network's answers into the result.
 
         Raises
@@ -145,17 +187,16 @@ class TileWork:
                 "The network answered a finite image with values that are not finite: its weights "
                 "are damaged or its training went astray. Choose another model."
             )
-        answered = zip(batch, answers[: len(batch)], self._residuals, strict=True)
-        for (plane, region), answer, residual in answered:
-            tile = self._tile(region)
-            unit = answer[tile.crop]
+        for number, (plane, _) in enumerate(batch.places):
+            tile, residual = batch.plans[number], batch.residuals[number]
+            self._note_far(residual, self.ranges[plane.channel])
+            unit = answers[number][tile.crop]
             if residual.shape[-1] < self.channels:
                 unit = unit.mean(axis=-1, keepdims=True)
             self._not_finite += residual.size - int(np.isfinite(residual).sum())
             around = residual.repeat(self.scale, axis=0).repeat(self.scale, axis=1)
             stored = self.ranges[plane.channel].to_stored(unit, around, self.out.dtype)
             self.stack.write(self.out, self._plane_in_out(plane), *self._in_out(tile), stored)
-            self.done += 1
 
     def _in_out(self, tile: Tile) -> tuple[slice, slice]:
         """Shift a tile's place in the whole result to its place in the region's."""
@@ -173,37 +214,37 @@ class TileWork:
         )
         return Plane(index, plane.channel)
 
-    def retry_smaller(self, batch: list[tuple[Plane, Region]], error: Exception) -> None:
-        """Put a batch back with half the tile size, and go on from there.
+    def retry_smaller(self, places: Places, error: Exception) -> None:
+        """Put tiles back with half the tile size, and go on from there.
 
         Raises
         ------
         OutOfMemoryError
             If tiles are as small as they get.
         """
-        longest = max(self.tile_shape)
+        longest = self.longest
         if self.batch_size == 1 and longest <= 8:
             raise OutOfMemoryError(
-                f"Not even a tile of {self.tile_shape} pixels with an overlap of {self.overlap} "
+                f"Not even a tile of {longest} pixels with an overlap of {self.overlap} "
                 "fits into memory: close other programs, or choose a smaller model."
             ) from error
         self.batch_size = max(self.batch_size // 2, 1)
         half = -(-longest // 2)
         left = [
             (plane, part)
-            for plane, region in [*batch, *self.pending]
+            for plane, region in [*places, *self.pending]
             for part in split_region(region, half)
         ]
         self.pending = deque(left)
         self.total = self.done + len(left)
-        self.tile_shape = _common_shape([region for _, region in left])
+        self._fit_shape([region for _, region in left])
         if not self._warned_of_memory:
             self._warned_of_memory = True
             warnings.warn(
                 f"Memory ran out with tiles of {longest} pixels; going on with smaller ones. "
                 f"Set tile_size={half} to start there next time.",
                 SuperResolutionWarning,
-                stacklevel=4,
+                stacklevel=5,
             )
 
     def resample_alpha(self) -> None:
@@ -268,11 +309,6 @@ def _whole(name: str, value: int | None, least: int, default: int) -> int:
             f"Received: {name}={value!r}."
         )
     return int(given)
-
-
-def _common_shape(tiles: list[Region]) -> tuple[int, int]:
-    """Return the height and width that hold every tile."""
-    return max(tile.shape[0] for tile in tiles), max(tile.shape[1] for tile in tiles)
 
 
 def _check_region(region: Region | None, size: tuple[int, int]) -> Region:

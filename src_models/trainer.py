@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -15,8 +16,8 @@ from src_models.model_io import load_model
 from src_models.sources import Source
 from src_models.training_config import PatchSettings, TrainingSettings, ValidationSettings
 from src_models.training_events import Listener, TrainingControl, TrainingResult
-from src_models.training_images import hold_out, match_gains
-from src_models.training_run import TrainingImages, TrainingRun
+from src_models.training_run import TrainingRun
+from src_models.training_set import TrainingImages, hold_out, match_gains
 
 _USUAL_PATCH = 32
 
@@ -43,7 +44,8 @@ class Trainer:
         ``generator``: "mae", "mse" or "charbonnier"; ``discriminator``: "binary_crossentropy"
         (SRGAN's) or "relativistic" (ESRGAN's).
     dataname : str, optional
-        Part of the name of the folders.
+        Part of the name of the folders. Trained again with the same network, `dataname` and
+        images, a training goes on where it stopped; with others it is refused.
     log_dirs : dict, or logs_dir and weights_dir : path
         For TensorBoard's files (``logs``), and for checkpoint, models and curves (``weights``);
         each training has a folder of its own in them.
@@ -118,31 +120,36 @@ class Trainer:
     ) -> None:
         if hr_train_dir is None:
             raise InvalidInputError("hr_train_dir must name the high-resolution images.")
+        if lr_valid_dir is not None and hr_valid_dir is None:
+            raise InvalidInputError(
+                "Validation images need their high-resolution side: name it in hr_valid_dir too, "
+                "or leave lr_valid_dir out. Received: lr_valid_dir alone."
+            )
         self.generator, self.discriminator = generator, discriminator
         self.feature_extractor = feature_extractor
         self._metrics = metrics
+        given = settings or TrainingSettings()
         changes: dict[str, Any] = {}
         if settings is None or loss_weights or losses:
             changes["loss"] = isr_settings.losses_from(
                 loss_weights,
                 losses,
+                isr_settings.USUAL_LOSSES if settings is None else given.loss,
                 judged=discriminator is not None,
                 seen=feature_extractor is not None,
             )
-        if settings is None or learning_rate is not None or lr_decay_factor or lr_decay_frequency:
-            changes["learning_rate"] = isr_settings.learning_rate_from(
-                learning_rate, lr_decay_factor, lr_decay_frequency
-            )
-        if adam_optimizer is not None:
-            changes["adam"] = isr_settings.adam_from(adam_optimizer)
+        changes["learning_rate"] = isr_settings.learning_rate_from(
+            learning_rate, lr_decay_factor, lr_decay_frequency, given.learning_rate
+        )
+        changes["adam"] = isr_settings.adam_from(adam_optimizer, given.adam)
         if fallback_save_every_n_epochs is not None:
             changes["save_every"] = fallback_save_every_n_epochs
-        given = settings or TrainingSettings()
         changes["patch"] = _patch(given.patch, generator, settings is None, flatness, T)
         changes["validation"] = _validation(given.validation, n_validation)
         self.settings = replace(given, **changes)
         self._check_networks()
         _take_weights(generator, discriminator, weights_generator, weights_discriminator)
+        self._begun_from = _identity_of(weights_generator) + _identity_of(weights_discriminator)
         logs, weights = isr_settings.folders_from(log_dirs, logs_dir, weights_dir)
         name = _run_name(generator, dataname)
         self.log_folder, self.folder = logs / name, weights / name
@@ -178,7 +185,9 @@ class Trainer:
             training, validation = hold_out(images, data.validation_share, size)
         else:
             training = images
-            validation, found = collect_images(lr_valid, hr_valid, description, data, least_size=8)
+            validation, found = collect_images(
+                lr_valid, hr_valid, description, data, least_size=8, purpose="validate with"
+            )
             report = replace(
                 report,
                 skipped=(*report.skipped, *found.skipped),
@@ -210,6 +219,7 @@ class Trainer:
             log_folder=self.log_folder,
             discriminator=getattr(self.discriminator, "model", self.discriminator),
             feature_extractor=getattr(self.feature_extractor, "model", self.feature_extractor),
+            begun_from=self._begun_from,
         )
 
     def train(
@@ -246,7 +256,8 @@ class Trainer:
         Raises
         ------
         TrainingError
-            If the loss stops being a number, or something cannot be written or read.
+            If the loss stops being a number, something cannot be written or read, another training
+            is at work in `folder`, or the one there is of another network or other images.
         OutOfMemoryError, NetworkError
             If the backend fails.
         """
@@ -264,8 +275,7 @@ def _patch(
     changes: dict[str, Any] = {}
     if generator.patch_size is not None and is_default:
         changes["size"] = generator.patch_size
-    if flatness is not None or threshold is not None:
-        changes["flatness"] = isr_settings.flatness_from(flatness, threshold)
+    changes["flatness"] = isr_settings.flatness_from(flatness, threshold, given.flatness)
     return replace(given, **changes)
 
 
@@ -290,8 +300,22 @@ def _take_weights(
             _load(generator.model, for_generator)
         else:
             _take_from_model(generator, for_generator)
-    if for_discriminator and discriminator is not None:
+    if for_discriminator:
+        if discriminator is None:
+            raise InvalidInputError(
+                "weights_discriminator needs a discriminator to load them into. Received: "
+                "discriminator=None."
+            )
         _load(getattr(discriminator, "model", discriminator), for_discriminator)
+
+
+def _identity_of(weights: str | Path | None) -> str:
+    """Return a short text that is another one for a file with other weights."""
+    if not weights:
+        return ""
+    path = Path(weights)
+    content = path.read_bytes() if path.is_file() else str(weights).encode()  # a model's name
+    return hashlib.sha256(content).hexdigest()[:16]
 
 
 def _take_from_model(generator: ImageModel, path: str | Path) -> None:

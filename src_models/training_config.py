@@ -421,10 +421,10 @@ class TrainingSettings:
         try:
             return TypeAdapter(cls).validate_python(values)
         except ValidationError as error:
-            raise InvalidInputError(_complaint(error.errors()[0])) from error
+            raise InvalidInputError(complaint(error.errors()[0])) from error
 
 
-def _complaint(error: Mapping[str, Any]) -> str:
+def complaint(error: Mapping[str, Any]) -> str:
     """Say in our words what pydantic found."""
     place = ".".join(str(part) for part in error["loc"])
     if error["type"] == "value_error":  # one of ours

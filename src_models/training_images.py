@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from src_models.degrade import binned, degrade
+from src_models.errors import InvalidInputError
 from src_models.intensity import IntensityRange
 from src_models.tiling import Region
 from src_models.training_config import DataSettings
@@ -18,7 +19,6 @@ from src_models.training_config import DataSettings
 _KEPT = (-1.0, 3.0)
 # Context around a patch that is degraded by itself, in low-resolution pixels.
 _MARGIN = 6
-_FEW_IMAGES = 10
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -83,12 +83,23 @@ class TrainingImage:
         -------
         lr, hr : ndarray of float32
             ``(H, W, C)`` and ``(H * scale, W * scale, C)``.
+
+        Raises
+        ------
+        InvalidInputError
+            If the image cannot be read any more.
         """
-        hr = self._hr(region)
-        if self.read_lr is None:
-            lr = self._degrade(region, rng)
-        else:
-            lr = _shrunk(self.read_lr(), region, self.settings.bin_lr)
+        try:
+            hr = self._hr(region)
+            if self.read_lr is None:
+                lr = self._degrade(region, rng)
+            else:
+                lr = _shrunk(self.read_lr(), region, self.settings.bin_lr)
+        except InvalidInputError as error:
+            raise InvalidInputError(
+                f"The image {self.name} cannot be read any more: {error} Put it back and train "
+                "again, which goes on from the last checkpoint."
+            ) from error
         unit = np.clip(self._unit(lr), *_KEPT).astype(np.float32)
         truth = self._unit(hr)
         if self.factor != 1:
@@ -117,61 +128,6 @@ class TrainingImage:
 
     def _unit(self, stored: NDArray[Any]) -> NDArray[Any]:
         return np.asarray((stored - self.levels.low) / ((self.levels.high - self.levels.low) or 1))
-
-
-def hold_out(
-    images: list[TrainingImage], share: float, least_size: int
-) -> tuple[list[TrainingImage], list[TrainingImage]]:
-    """Split images into those to train on and those to validate with.
-
-    Whole images are held out if there are ten or more, every so many; otherwise a strip of each
-    that is high enough for it.
-
-    Parameters
-    ----------
-    images : list of TrainingImage
-        All there are.
-    share : float
-        Part to hold out; 0 gives an empty second list.
-    least_size : int
-        Rows that either part must have, in low-resolution pixels.
-
-    Returns
-    -------
-    training, validation : list of TrainingImage
-    """
-    if share == 0:
-        return images, []
-    if len(images) >= _FEW_IMAGES:
-        every = max(2, round(1 / share))
-        held = images[every // 2 :: every]
-        return [image for image in images if image not in held], held
-    training, validation = [], []
-    for image in images:
-        region = image.region
-        rows = max(least_size, round(region.shape[0] * share))
-        cut = region.y1 - rows
-        if cut - region.y0 < least_size:
-            training.append(image)
-            continue
-        training.append(replace(image, region=region._replace(y1=cut)))
-        validation.append(replace(image, region=region._replace(y0=cut)))
-    return training, validation
-
-
-def match_gains(images: list[TrainingImage]) -> list[TrainingImage]:
-    """Give all pairs the brightness ratio that is the median of theirs.
-
-    Images that get darker where the other side gets brighter have no ratio and stay as they are.
-    """
-    gains = [image.fit[0] for image in images if image.fit[0] > 0]
-    if not gains:
-        return images
-    common = float(np.median(gains))
-    return [
-        replace(image, factor=common / image.fit[0]) if image.fit[0] > 0 else image
-        for image in images
-    ]
 
 
 def _shrunk(lr: NDArray[Any], region: Region, bins: int) -> NDArray[Any]:

@@ -8,7 +8,6 @@ import logging
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +17,10 @@ from src_models.batches import PatchBatches
 from src_models.checkpoints import (
     TrainingState,
     load_checkpoint,
-    remove_leftovers,
     restore_variables,
     save_checkpoint,
-    write_atomically,
 )
 from src_models.config import config_to_dict
-from src_models.data import DataReport
 from src_models.errors import (
     ModelFileError,
     NetworkError,
@@ -39,30 +35,14 @@ from src_models.patches import PatchSampler, fixed_patches
 from src_models.precision import half_precision
 from src_models.training_config import AdamSettings, TrainingSettings
 from src_models.training_events import EpochDone, Listener, TrainingControl, TrainingResult
-from src_models.training_images import TrainingImage
+from src_models.training_folder import claimed, write_atomically
+from src_models.training_set import TrainingImages
 from src_models.training_step import TrainingStep
 from src_models.validation import Validator
 
 logger = logging.getLogger(__name__)
 _COLLAPSE = 4
 _OUT_OF_MEMORY = ("out of memory", "oom when", "resource_exhausted", "bad_alloc", "allocate")
-
-
-@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
-class TrainingImages:
-    """The images of a training.
-
-    Attributes
-    ----------
-    training, validation : sequence of TrainingImage
-        To learn from, and to judge with; the latter may be empty.
-    report : DataReport
-        How they were found.
-    """
-
-    training: Sequence[TrainingImage]
-    validation: Sequence[TrainingImage]
-    report: DataReport
 
 
 class TrainingRun:
@@ -84,6 +64,8 @@ class TrainingRun:
         Images to probabilities or logits that they are real.
     feature_extractor : keras.Model, optional
         Images to feature maps.
+    begun_from : str
+        Which weights the networks were given to begin with; "" if they are what they are.
     """
 
     def __init__(
@@ -96,7 +78,9 @@ class TrainingRun:
         log_folder: Path | None = None,
         discriminator: keras.Model | None = None,
         feature_extractor: keras.Model | None = None,
+        begun_from: str = "",
     ) -> None:
+        self._begun_from = begun_from
         self.generator, self.images, self.settings = generator, images, settings
         self.folder, self._log_folder = folder, log_folder
         self._discriminator, self._extractor = discriminator, feature_extractor
@@ -107,6 +91,7 @@ class TrainingRun:
         self._improved: tuple[str, ...] = ()
         self._listener: Listener = _ignore
         self._seconds_before = 0.0
+        self._has_checkpoint = False  # of this training; one of another may lie in the folder
 
     @property
     def monitored(self) -> dict[str, str]:
@@ -153,8 +138,7 @@ class TrainingRun:
             If the backend fails.
         """
         self._listener = on_event or _ignore
-        self._make_folder()
-        with logits_of(self._discriminator) as judge, self._precision():
+        with claimed(self.folder), logits_of(self._discriminator) as judge, self._precision():
             step = self._compile(judge)
             self.state = self._restore(step, resume)
             if self.state.epoch >= self.settings.epochs:
@@ -168,16 +152,6 @@ class TrainingRun:
     def _precision(self) -> AbstractContextManager[None]:
         networks = [self.generator.model, self._discriminator, self._extractor]
         return half_precision(networks if self.settings.mixed_precision else [])
-
-    def _make_folder(self) -> None:
-        try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            remove_leftovers(self.folder)
-        except OSError as error:
-            raise TrainingError(
-                f"The training folder {str(self.folder)!r} cannot be written ({error}): choose "
-                "another one."
-            ) from error
 
     def _compile(self, judge: keras.Model | None) -> TrainingStep:
         dtype = "mixed_float16" if self.settings.mixed_precision else None
@@ -202,19 +176,37 @@ class TrainingRun:
 
     def _restore(self, step: TrainingStep, resume: bool) -> TrainingState:
         found = load_checkpoint(self.folder) if resume else None
-        network = config_to_dict(self.generator.config)
+        begun = TrainingState(
+            settings=self.settings.to_dict(),
+            network=config_to_dict(self.generator.config),
+            images=self.images.identity,
+            begun_from=self._begun_from,
+        )
         if found is None:
-            return TrainingState(settings=self.settings.to_dict(), network=network)
+            return begun
         state, arrays = found
-        if state.network != network:
-            raise TrainingError(
-                f"The folder {str(self.folder)!r} holds a training of another network: train "
-                "into another folder, or begin anew with resume=False."
-            )
+        self._check_alike(state, begun)
+        self._has_checkpoint = True
         restore_variables(arrays, self._variables(step))
-        state.settings = self.settings.to_dict()
+        state.settings, state.images = begun.settings, begun.images
         logger.info("Going on after epoch %d in %s.", state.epoch, self.folder)
         return state
+
+    def _check_alike(self, found: TrainingState, asked: TrainingState) -> None:
+        """Refuse to go on with a training that is not the one asked for."""
+        other = ""
+        if found.network != asked.network:
+            other = "of another network"
+        elif found.images not in ("", asked.images):
+            other = "on other images, or on pairs made from them in another way"
+        elif asked.begun_from and found.begun_from != asked.begun_from:
+            other = "that was begun from other weights"
+        if other:
+            raise TrainingError(
+                f"The folder {str(self.folder)!r} holds a training {other}: train into another "
+                "folder (such as by another dataname), begin anew with resume=False, or train the "
+                f"model that it made further: load_model({str(self.model_path())!r})."
+            )
 
     def _fit(
         self, step: TrainingStep, clock: parts.Clock, obey: parts.ObeyControl, preview: float
@@ -226,10 +218,8 @@ class TrainingRun:
         validate = None if self.validator is None else parts.Validate(self.validator, settings)
 
         def keep(epoch: int, logs: dict[str, float]) -> None:
-            if validate is not None:
-                self.state.scores = validate.table
             self.state.seconds = self._seconds_before + clock.seconds
-            self._keep(step, epoch, logs)
+            self._keep(step, epoch, logs, [] if validate is None else validate.table)
 
         listed = [
             parts.SetLearningRate(settings, clock, lambda: self.state.rate_factor),
@@ -272,18 +262,22 @@ class TrainingRun:
 
     def _go_back(self, step: TrainingStep, initial: list[Any]) -> None:
         """Give the generator the weights of the last checkpoint, or those it began with."""
-        found = load_checkpoint(self.folder) if self.state.epoch > 0 else None
+        found = load_checkpoint(self.folder) if self._has_checkpoint else None
         if found is None:
             self.generator.model.set_weights(initial)
         else:
             restore_variables(found[1], self._variables(step))
 
-    def _keep(self, step: TrainingStep, epoch: int, logs: dict[str, float]) -> None:
+    def _keep(
+        self, step: TrainingStep, epoch: int, logs: dict[str, float], scores: list[dict[str, Any]]
+    ) -> None:
         """Write down a finished epoch, the checkpoint first."""
         state = self.state
         if self._has_collapsed(logs):
             self._undo(step, epoch)
             logs["undone"] = 1.0
+        elif "val_PSNR" in logs:
+            state.scores = scores
         old_best = dict(state.best)
         state.epoch = epoch + 1
         state.curve = [p for p in state.curve if p["epoch"] <= epoch]
@@ -302,6 +296,7 @@ class TrainingRun:
             for metric in self._improved:
                 self._save_model(self.model_path(metric))
             save_checkpoint(self.folder, state, self._variables(step))
+            self._has_checkpoint = True
             write_atomically(self.folder / "curves.csv", _as_csv(state.curve))
             if is_due or state.epoch == self.settings.epochs:
                 self._save_model(self.model_path())
@@ -318,7 +313,7 @@ class TrainingRun:
 
     def _undo(self, step: TrainingStep, epoch: int) -> None:
         """Go back to the last checkpoint, and on with half the learning rate."""
-        found = load_checkpoint(self.folder)
+        found = load_checkpoint(self.folder) if self._has_checkpoint else None
         if found is None:
             return
         restore_variables(found[1], self._variables(step))
@@ -356,7 +351,7 @@ class TrainingRun:
         return self._result(reason)
 
     def _result(self, reason: str) -> TrainingResult:
-        best = [self.model_path(metric) for metric in self.monitored]
+        best = [self.model_path(metric) for metric in self.monitored if metric in self.state.best]
         written = [path for path in best if path.is_file()]
         last = self.model_path()
         return TrainingResult(

@@ -22,19 +22,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from src_models.axes import ArrayLike, ImageStack, check_axes, guess_axes
+from src_models.engines import Engine, EngineName
 from src_models.errors import InvalidInputError
 from src_models.intensity import IntensityRange, check_dtype
 from src_models.journal import Journal
 from src_models.lazy import BlockPlan
 from src_models.measure import measure_channels
-from src_models.predict import Progress
+from src_models.pipeline import Progress
 from src_models.pretrained import DEFAULT_MODEL
 from src_models.shared_model import SharedModel
+from src_models.tiff_writing import halved
 from src_models.tiling import Region
 from src_models.zarr_files import (
     ZarrImage,
     create_pyramid,
-    halved,
     open_levels,
     read_zarr_image,
     stored_axes,
@@ -49,13 +50,14 @@ _JOURNAL = "napari-isr.journal"
 def upscale_to_zarr(
     source: str | Path | ArrayLike,
     target: str | Path,
-    model: str | Path | ImageModel = DEFAULT_MODEL,
+    model: str | Path | ImageModel | Engine = DEFAULT_MODEL,
     *,
     axes: str | None = None,
     pixel_size: Mapping[str, float] | None = None,
     tile_size: int | None = None,
     overlap: int | None = None,
     batch_size: int | None = None,
+    engine: EngineName = "auto",
     overwrite: bool = False,
 ) -> Path:
     """Upscale an image of any size into an OME-Zarr file with pyramid and pixel sizes.
@@ -66,13 +68,13 @@ def upscale_to_zarr(
         Folder of an OME-Zarr image of version 0.4 or 0.5; or a numpy, dask or zarr array.
     target : str or Path
         Folder of the OME-Zarr image (version 0.5) to write.
-    model : str, Path, RDN or RRDN
-        Name of a model, path of a model file, or a model.
+    model : str, Path, RDN, RRDN or Engine
+        Name of a model, path of a model file, a model, or what `open_engine` made of one.
     axes : str, optional
         Meaning of the dimensions, for an array; a file tells its own.
     pixel_size : mapping of str to float, optional
         Of an array, in micrometres by axis, such as ``{"Z": 0.5, "Y": 0.1, "X": 0.1}``.
-    tile_size, overlap, batch_size
+    tile_size, overlap, batch_size, engine
         As for `upscale`.
     overwrite : bool
         Replace the target, once the new one is complete; and begin anew where unfinished work
@@ -105,6 +107,7 @@ def upscale_to_zarr(
         tile_size=tile_size,
         overlap=overlap,
         batch_size=batch_size,
+        engine=engine,
         overwrite=overwrite,
     )
     while True:
@@ -118,20 +121,21 @@ def upscale_to_zarr(
 def upscale_to_zarr_steps(
     source: str | Path | ArrayLike,
     target: str | Path,
-    model: str | Path | ImageModel = DEFAULT_MODEL,
+    model: str | Path | ImageModel | Engine = DEFAULT_MODEL,
     *,
     axes: str | None = None,
     pixel_size: Mapping[str, float] | None = None,
     tile_size: int | None = None,
     overlap: int | None = None,
     batch_size: int | None = None,
+    engine: EngineName = "auto",
     overwrite: bool = False,
 ) -> Generator[Progress, None, Path]:
     """Upscale as `upscale_to_zarr` does, yielding progress; closing the generator interrupts.
 
     Parameters
     ----------
-    source, target, model, axes, pixel_size, tile_size, overlap, batch_size, overwrite
+    source, target, model, axes, pixel_size, tile_size, overlap, batch_size, engine, overwrite
         As for `upscale_to_zarr`.
 
     Yields
@@ -147,9 +151,9 @@ def upscale_to_zarr_steps(
     target = Path(os.path.expanduser(target))
     _check_target(target, overwrite)
     image = _open_source(source, axes, pixel_size)
-    shared = SharedModel(model)
+    shared = SharedModel(model, engine)
     stack = ImageStack.of(image.array, image.axes, shared.description.channels)
-    plan = BlockPlan.of(stack, shared.description, tile_size, overlap, batch_size)
+    plan = BlockPlan.of(stack, shared.description, tile_size, overlap, batch_size, shared.engine)
     asked = {
         "source": str(source) if isinstance(source, str | os.PathLike) else "an array",
         "shape": list(image.array.shape),
@@ -159,6 +163,7 @@ def upscale_to_zarr_steps(
         "tile_size": tile_size,
         "overlap": overlap,
         "batch_size": batch_size,
+        "engine": shared.engine,
     }
     unfinished = target.with_name(f"{target.name}.unfinished")
     journal = _resume(unfinished, asked, overwrite)
@@ -271,7 +276,9 @@ def _begin(
 def _planned(plan: BlockPlan, stack: ImageStack, settings: dict[str, Any]) -> BlockPlan:
     """Return the plan that the work was begun with; the memory there is may be another now."""
     tile_size, overlap, batch = (settings[k] for k in ("tile_size", "overlap", "batch_size"))
-    plan = BlockPlan.of(stack, plan.description, tile_size, overlap, batch)
+    plan = BlockPlan.of(
+        stack, plan.description, tile_size, overlap, batch, settings["asked"]["engine"]
+    )
     ranges = {int(c): IntensityRange(*ends) for c, ends in settings["ranges"].items()}
     return replace(plan, ranges=ranges)
 

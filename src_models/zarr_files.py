@@ -13,11 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from src_models.axes import ArrayLike
 from src_models.errors import InvalidInputError
-from src_models.intensity import as_dtype
 
 _ORDER = "TCZYX"
 _KINDS = {"T": "time", "C": "channel"}
@@ -200,17 +198,6 @@ def _origin(image: ZarrImage, axis: str, factor: float) -> float:
     """Return where the centre of the first pixel lies, if pixels are `factor` times smaller."""
     shift = (1 / factor - 1) / 2 if axis in "YX" else 0.0
     return image.origin.get(axis, 0.0) + shift * image.pixel_size.get(axis, 1.0)
-
-
-def halved(pixels: NDArray[Any], axes: str) -> NDArray[Any]:
-    """Return the means of 2x2 pixels, at an odd end of what there is."""
-    dtype, means = pixels.dtype, pixels.astype(np.float64)
-    for axis in "YX":
-        i = axes.index(axis)
-        odd = means.shape[i] % 2
-        means = np.pad(means, [(0, odd if i == j else 0) for j in range(means.ndim)], "edge")
-        means = means.reshape(*means.shape[:i], -1, 2, *means.shape[i + 1 :]).mean(axis=i + 1)
-    return as_dtype(means, dtype)
 
 
 @contextmanager

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
+import os
+import subprocess
+from collections.abc import Callable, Iterator
 from functools import lru_cache
 from typing import Any
 
@@ -19,6 +21,17 @@ ARCH = {
     "rdn": {"C": 2, "D": 2, "G": 8, "G0": 8},
     "rrdn": {"C": 2, "D": 1, "G": 8, "G0": 8, "T": 2},
 }
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _compiled_apart(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Keep compiled networks out of the user's folders."""
+    from src_models import compiled_cache
+
+    folder = tmp_path_factory.mktemp("cache")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(compiled_cache, "compiled_folder", lambda: folder / "compiled")
+        yield
 
 
 @pytest.fixture(autouse=True)
@@ -156,3 +169,15 @@ def repeating() -> Callable[..., Any]:
         return network
 
     return make
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A folder on a disk of 200 kB."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", "size=200k", "tmpfs", str(disk)]
+    if os.name != "posix" or subprocess.run(command, capture_output=True).returncode:
+        pytest.skip("mounting a small disk is not allowed here")
+    yield disk
+    subprocess.run(["umount", "-l", str(disk)], check=True)

@@ -15,6 +15,7 @@ from scipy.ndimage import gaussian_filter
 from src_models.intensity import as_dtype
 
 _BLUR = (0.7, 2.5)
+_DIM_LEVELS, _DIM_OFFSET = (24, 80), (0, 10)
 _SUFFIXES = {".png", ".jpg", ".jpeg", ".tif", ".tiff"}
 
 Images = list[NDArray[Any]]
@@ -34,12 +35,16 @@ class Corpus:
         Every so many of them.
     blurred_share : float
         Part of the images of which a blurred copy is learnt from, too: oversampled data.
+    dim_share : float
+        Part of the images of which a copy is learnt from, too, that fills few grey levels of
+        uint8; half of them are blurred.
     """
 
     folders: dict[str, int]
     held_out_of: str
     held_out_every: int
     blurred_share: float = 0.0
+    dim_share: float = 0.0
     seed: int = field(default=1)
 
     def read(self, root: Path, channels: int) -> tuple[Images, Images]:
@@ -68,6 +73,9 @@ class Corpus:
                 training += images * times
                 if rng.random() < self.blurred_share:
                     training += [_blurred(image, rng.uniform(*_BLUR)) for image in images]
+                if rng.random() < self.dim_share:
+                    sigma = rng.uniform(*_BLUR) if rng.random() < 0.5 else 0.0
+                    training += [_dimmed(_blurred(image, sigma), rng) for image in images]
         return training, held_out
 
 
@@ -88,6 +96,12 @@ def _read(path: Path, channels: int, as_grey: bool) -> Iterator[NDArray[Any]]:
     colours = np.asarray(image.convert("RGB"))
     for c in range(3):
         yield np.ascontiguousarray(colours[..., c])
+
+
+def _dimmed(image: NDArray[Any], rng: np.random.Generator) -> NDArray[np.uint8]:
+    low, high = float(image.min()), float(image.max())
+    levels = rng.uniform(*_DIM_LEVELS) / max(high - low, 1e-9)
+    return np.rint((image - low) * levels + rng.uniform(*_DIM_OFFSET)).astype(np.uint8)
 
 
 def _blurred(image: NDArray[Any], sigma: float) -> NDArray[Any]:

@@ -15,11 +15,20 @@ from typing import Any
 
 from corpus import Corpus
 
-from src_models import RDN, RRDN, Trainer, TrainingSettings, load_model
+from src_models import (
+    RDN,
+    RRDN,
+    Discriminator,
+    Trainer,
+    TrainingSettings,
+    load_model,
+    measure_overlap,
+)
 from src_models.image_model import ImageModel
 from src_models.interpolation_start import start_as_interpolation
 
 logger = logging.getLogger("train_bundled")
+_JUDGED = 12  # images that show whether tiles can be seen
 WEIGHTS = Path(__file__).parents[1] / "src_models" / "weights"
 
 
@@ -34,8 +43,8 @@ def new_network(settings: dict[str, Any]) -> ImageModel:
     else:
         network = RDN(symbols, c_dim=model["channels"], upscaling="shuffle")
         start_as_interpolation(network, settings["training"]["seed"])
-    said = {key: model[key] for key in ("name", "intensity", "summary", "overlap")}
-    network.describe(**said)
+    said = {key: model[key] for key in ("name", "intensity", "summary")}
+    network.describe(**said, overlap=None)
     return network
 
 
@@ -44,13 +53,18 @@ def train(settings: dict[str, Any], data: Path, runs: Path) -> Path:
     network = new_network(settings)
     name = settings["model"]["name"]
     training, held_out = Corpus(**settings["corpus"]).read(data, settings["model"]["channels"])
+    how = TrainingSettings.from_dict(settings["training"])
+    judge = None
+    if how.loss.adversarial_weight > 0:
+        judge = Discriminator(how.patch.size * network.scale, c_dim=network.c_dim)
     trainer = Trainer(
         network,
+        judge,
         hr_train_dir=training,
         hr_valid_dir=held_out,
         dataname=name,
         log_dirs={"logs": runs / "logs", "weights": runs},
-        settings=TrainingSettings.from_dict(settings["training"]),
+        settings=how,
     )
     logger.info("%s", trainer.images.report.in_words.splitlines()[0])
     result = trainer.train()
@@ -62,7 +76,8 @@ def train(settings: dict[str, Any], data: Path, runs: Path) -> Path:
         "corpus": settings["corpus"],
         "machine": f"{platform.machine()}, CPU",
     }
-    trained.describe(training=record)
+    overlap = measure_overlap(trained, held_out[:_JUDGED], engine="keras")
+    trained.describe(training=record, overlap=overlap)
     return trained.save(WEIGHTS / name)
 
 

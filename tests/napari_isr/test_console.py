@@ -28,6 +28,7 @@ def test_the_record_says_how_the_result_was_made(tiny_model_file, image):
     assert record["scale"] == 2
     assert record["settings"] == {"axes": "YX", "tile_size": 16, "overlap": 4}
     assert record["version"] == napari_isr.__version__
+    assert record["engine"] in record["engine_reason"].lower().replace(" ", "")
 
 
 @pytest.mark.parametrize("wrap", [dask.array.from_array, zarr.array])

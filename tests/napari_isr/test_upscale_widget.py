@@ -1,14 +1,17 @@
 from __future__ import annotations
 
+import threading
 import time
 from dataclasses import replace
 from pathlib import Path
 
 import dask.array
 import numpy as np
+import psutil
 import pytest
 from qtpy.QtCore import Qt, QThreadPool, QTimer
 from qtpy.QtWidgets import QFileDialog
+from scipy.ndimage import gaussian_filter
 
 import src_models
 from src_models import pretrained
@@ -164,6 +167,7 @@ def test_a_network_that_raises_leaves_the_widget_usable(
     from src_models.model_io import load_cached
 
     viewer, widget = ready
+    widget.engine.value = "keras"
     network = load_cached(tiny_model_file)
     sound = network.model
     failing = keras.Sequential([keras.Input((None, None, 1)), Failing(), sound])
@@ -358,3 +362,57 @@ def test_a_preview_of_what_is_not_in_the_canvas_is_refused(ready, qtbot):
     viewer.add_image(np.zeros((4, 30, 40)), affine=tilted)
     click(qtbot, widget.preview)
     assert "tilted or sheared" in widget.status.text
+
+
+@pytest.mark.parametrize("engine", ["auto", "openvino", "onnxruntime", "keras"])
+def test_the_engine_is_chosen_and_told(ready, qtbot, finish, engine):
+    from src_models.engines import choose_engine
+
+    viewer, widget = ready
+    widget.engine.value = engine
+    chosen = choose_engine(engine)
+    assert chosen.reason in widget.plan_note.text
+    click(qtbot, widget.run)
+    finish(widget)
+    record = viewer.layers[-1].metadata["napari-isr"]
+    assert (record["engine"], record["engine_reason"]) == chosen
+
+
+def test_the_denoising_model_is_named_where_a_layer_is_noisy(make_napari_viewer, widget_in):
+    viewer = make_napari_viewer()
+    widget = widget_in(viewer)
+    rng = np.random.default_rng(0)
+    clean = gaussian_filter(rng.random((128, 128)), 3)
+    clean = (clean - clean.min()) / np.ptp(clean) * 100
+    viewer.add_image(np.rint(clean * 50).astype(np.uint16), name="bright")
+    assert widget.advice_note.text == ""
+    viewer.add_image(rng.poisson(clean).astype(np.uint16), name="dim")
+    assert "microscopy-denoise-x2 removes the noise" in widget.advice_note.text
+    widget.model.value = "microscopy-denoise-x2"
+    assert widget.advice_note.text == ""
+
+
+def test_memory_stays_flat_over_fifty_runs(ready, qtbot, finish):
+    viewer, widget = ready
+    process, used = psutil.Process(), []
+    for _ in range(50):
+        click(qtbot, widget.preview)
+        finish(widget)
+        used.append(process.memory_info().rss / 2**20)
+    after = np.asarray(used[10:])
+    slope = np.polyfit(np.arange(after.size), after, 1)[0]
+    assert slope < 0.5, f"{slope:.2f} MiB a run"
+    assert len(viewer.layers) == 2
+
+
+def test_a_cancelled_run_leaves_no_thread(ready, qtbot, finish):
+    viewer, widget = ready
+    before = set(threading.enumerate())
+    viewer.add_image(np.zeros((40, 256, 256), np.uint8), name="stack")
+    widget.tile_size.value = 32
+    click(qtbot, widget.run)
+    qtbot.waitUntil(lambda: "tiles" in widget.status.text, timeout=60_000)
+    click(qtbot, widget.cancel)
+    finish(widget)
+    names = {thread.name for thread in set(threading.enumerate()) - before}
+    assert not {name for name in names if name.startswith(("tiles", "network"))}

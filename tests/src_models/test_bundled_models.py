@@ -28,7 +28,7 @@ def test_a_description_tells_the_training(name):
     description = read_description(BUNDLED[name])
     assert description.name == name
     assert description.summary
-    assert {"settings", "pairs", "scores", "seconds"} <= set(description.training)
+    assert {"settings", "scores", "seconds", "trained_on"} <= set(description.training)
 
 
 def test_the_default_model_beats_bicubic_on_a_confocal_image():

@@ -631,8 +631,11 @@ class TestFailures:
 
     def test_a_result_beyond_all_memory_is_told_before_any_work(self, repeating: Networks) -> None:
         network = repeating()
+        vast = da.zeros((10**7, 10**7), chunks=10**6)
         with pytest.raises(OutOfMemoryError, match=r"GiB.*upscale a part"):
-            upscale(da.zeros((10**7, 10**7), chunks=10**6), network)
+            next(upscale_steps(vast, network))
+        with pytest.raises(InvalidInputError, match=r"blocks.*upscale a part"):
+            upscale(vast, network)
         assert network.model.shapes == []
 
     @pytest.mark.parametrize(

@@ -16,7 +16,8 @@ import zarr
 
 from src_models import blocks, upscale, upscale_to_zarr, upscale_to_zarr_steps
 from src_models.errors import InvalidInputError, NetworkError
-from src_models.zarr_files import halved, read_zarr_image
+from src_models.tiff_writing import halved
+from src_models.zarr_files import read_zarr_image
 
 SIZES = {"T": 2.0, "C": 1.0, "Z": 0.5, "Y": 0.1, "X": 0.2}
 

@@ -17,17 +17,17 @@ from src_models.checkpoints import (
     load_checkpoint,
     restore_variables,
     save_checkpoint,
-    write_atomically,
 )
 from src_models.errors import TrainingError
 from src_models.training_config import PatchSettings, ValidationSettings
+from src_models.training_events import StepDone
+from src_models.training_folder import claimed, write_atomically
 
 _CHILD = """
 import os, sys, time
 import numpy as np
 from scipy.ndimage import gaussian_filter
 from src_models import RDN, Trainer, TrainingSettings
-from src_models import checkpoints
 from src_models.interpolation_start import start_as_interpolation
 from src_models.training_config import PatchSettings, ValidationSettings
 from src_models.training_events import StepDone
@@ -55,7 +55,7 @@ if slow_write:
             if os.path.exists(target):
                 time.sleep(60)
         replace(source, target)
-    checkpoints.os.replace = slowly
+    os.replace = slowly
 
 dirs = {"logs": folder + "/logs", "weights": folder + "/weights"}
 result = Trainer(rdn, hr_train_dir=[image], log_dirs=dirs, settings=settings).train(on_event=tell)
@@ -128,13 +128,31 @@ def test_a_full_disk_stops_training_with_the_last_checkpoint_intact(
     def full(*_: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr("src_models.checkpoints.os.fsync", full)
+    monkeypatch.setattr("src_models.training_folder.os.fsync", full)
     with pytest.raises(TrainingError, match=r"No space left.*after epoch 1, is intact"):
         trainer.train(epochs=3)
     assert (trainer.folder / FILE_NAME).read_bytes() == kept
     assert not list(trainer.folder.glob(".writing-*"))
     monkeypatch.undo()
     assert trainer.train(epochs=3).epochs == 3
+
+
+def test_begun_anew_over_an_old_training_it_never_falls_back_to_that_one(
+    small_rdn, cells, tmp_path, monkeypatch
+) -> None:
+    trainer_in(tmp_path, small_rdn(), cells(1)).train(epochs=2)
+    network = small_rdn()
+    initial = network.model.get_weights()
+    trainer = trainer_in(tmp_path, network, cells(1))
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("src_models.training_folder.os.fsync", full)
+    with pytest.raises(TrainingError, match="No space left"):
+        trainer.train(epochs=2, resume=False)
+    for before, now in zip(initial, network.model.get_weights(), strict=True):
+        np.testing.assert_array_equal(before, now)
 
 
 @pytest.mark.skipif(
@@ -165,7 +183,7 @@ def test_a_small_disk_that_fills_up_loses_nothing(small_rdn, cells, tmp_path) ->
 def test_a_write_that_fails_leaves_the_old_file(tmp_path, monkeypatch) -> None:
     path = tmp_path / "a"
     write_atomically(path, b"old")
-    monkeypatch.setattr("src_models.checkpoints.os.replace", lambda *_: 1 / 0)
+    monkeypatch.setattr("src_models.training_folder.os.replace", lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         write_atomically(path, b"new")
     assert path.read_bytes() == b"old"
@@ -216,5 +234,47 @@ def test_an_image_that_vanishes_during_training_ends_in_a_sentence(
     dirs = {"logs": tmp_path / "logs", "weights": tmp_path / "weights"}
     trainer = Trainer(small_rdn(), hr_train_dir=folder, log_dirs=dirs, settings=settings)
     (folder / "a.png").unlink()
-    with pytest.raises(InvalidInputError, match="cannot be read"):
+    with pytest.raises(InvalidInputError, match=r"a\.png cannot be read any more"):
         trainer.train()
+
+
+def test_two_trainings_in_one_folder_are_refused_and_the_first_one_goes_on(
+    small_rdn, cells, tmp_path
+) -> None:
+    refused: list[str] = []
+
+    def also_train(event: object) -> None:
+        if isinstance(event, StepDone) and not refused:
+            with pytest.raises(TrainingError, match="One training at a time") as raised:
+                trainer_in(tmp_path, small_rdn(), cells(2)).train()
+            refused.append(str(raised.value))
+
+    result = trainer_in(tmp_path, small_rdn(), cells(2)).train(on_event=also_train)
+    assert refused
+    assert result.reason == "finished"
+    assert trainer_in(tmp_path, small_rdn(), cells(2)).train().reason == "already finished"
+
+
+def test_a_folder_is_free_again_when_its_process_was_killed(tmp_path) -> None:
+    code = (
+        "import sys, time; from pathlib import Path\n"
+        "from src_models.training_folder import claimed\n"
+        "with claimed(Path(sys.argv[1])): print('mine', flush=True); time.sleep(60)"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", code, str(tmp_path)], stdout=subprocess.PIPE, text=True
+    ) as child:
+        assert child.stdout is not None
+        assert child.stdout.readline() == "mine\n"
+        with pytest.raises(TrainingError, match="another folder"), claimed(tmp_path):
+            pass
+        child.kill()
+    with claimed(tmp_path):
+        pass
+
+
+def test_files_of_a_training_can_be_read_by_those_who_can_read_others(tmp_path) -> None:
+    (tmp_path / "usual").touch()
+    write_atomically(tmp_path / "ours", b"")
+    modes = {path.stat().st_mode for path in tmp_path.iterdir()}
+    assert len(modes) == 1

@@ -4,10 +4,12 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from PIL import Image
 
-from src_models import RRDN, Trainer, load_model
+from src_models import RRDN, Trainer, TrainingSettings, load_model
 from src_models.backend import keras
-from src_models.errors import InvalidInputError
+from src_models.errors import InvalidInputError, TrainingError
+from src_models.training_config import PatchSettings
 
 
 def picture(size: int, seed: int) -> np.ndarray:
@@ -131,3 +133,39 @@ def test_a_loss_without_its_network_is_refused_in_a_sentence(folders, networks) 
     settings = TrainingSettings(loss=LossSettings(adversarial_weight=0.1))
     with pytest.raises(InvalidInputError, match="needs one"):
         Trainer(networks["generator"], **folders, settings=settings)
+
+
+def test_given_weights_are_never_lost_to_an_older_training(networks, folders, tmp_path) -> None:
+    generator = networks["generator"]
+    dirs = {"logs": tmp_path / "logs", "weights": tmp_path / "weights"}
+    begun = generator.save(tmp_path / "begun")
+    arguments = {
+        **folders,
+        "log_dirs": dirs,
+        "settings": TrainingSettings(patch=PatchSettings(size=12)),
+    }
+    Trainer(generator, **arguments).train(1, 1, 1)
+    with pytest.raises(TrainingError, match="begun from other weights"):
+        Trainer(generator, **arguments, weights_generator=begun).train(2, 1, 1)
+    anew = Trainer(generator, **arguments, weights_generator=begun)
+    assert len(anew.train(1, 1, 1, resume=False).curve) == 1
+    again = Trainer(generator, **arguments, weights_generator=begun).train(2, 1, 1)
+    assert len(again.curve) == 2
+
+
+def test_what_would_be_left_unused_is_refused_in_a_sentence(networks, folders, tmp_path) -> None:
+    generator, low = networks["generator"], folders["lr_train_dir"]
+    with pytest.raises(InvalidInputError, match="hr_valid_dir too"):
+        Trainer(generator, hr_train_dir=folders["hr_train_dir"], lr_valid_dir=low)
+    with pytest.raises(InvalidInputError, match="needs a discriminator"):
+        Trainer(generator, **folders, weights_discriminator=tmp_path / "judge.weights.h5")
+    small = tmp_path / "small"
+    small.mkdir()
+    Image.fromarray(np.zeros((4, 4, 3), np.uint8)).save(small / "a.png")
+    with pytest.raises(InvalidInputError, match=r"(?s)no image to validate with.*too small"):
+        Trainer(
+            generator,
+            hr_train_dir=folders["hr_train_dir"],
+            hr_valid_dir=small,
+            settings=TrainingSettings(patch=PatchSettings(size=12)),
+        )

@@ -136,6 +136,28 @@ def test_another_network_in_the_same_folder_is_refused(small_rdn, cells, tmp_pat
         other.train()
 
 
+def test_other_images_in_the_same_folder_are_refused(small_rdn, cells, tmp_path) -> None:
+    trainer_of(small_rdn(), cells(2), tmp_path).train()
+    other = trainer_of(small_rdn(), cells(2, seed=1), tmp_path)
+    with pytest.raises(TrainingError, match=r"on other images.*resume=False") as raised:
+        other.train(epochs=4)
+    assert str(other.folder / "last.keras") in str(raised.value)
+    assert other.train(epochs=1, resume=False).reason == "finished"
+
+
+def test_a_training_can_go_on_with_other_patches_and_another_split(
+    small_rdn, cells, tmp_path
+) -> None:
+    trainer_of(small_rdn(), cells(2), tmp_path).train(epochs=1)
+    changed = replace(
+        SETTINGS,
+        patch=PatchSettings(size=8),
+        data=replace(SETTINGS.data, validation_share=0.5),
+    )
+    result = trainer_of(small_rdn(), cells(2), tmp_path, changed).train(epochs=2)
+    assert [point["epoch"] for point in result.curve] == [1, 2]
+
+
 def test_a_training_tells_of_steps_epochs_and_previews(small_rdn, cells, tmp_path) -> None:
     events: list[object] = []
     trainer_of(small_rdn(), cells(2), tmp_path).train(on_event=events.append)
@@ -292,3 +314,17 @@ def test_an_epoch_that_ruins_the_network_is_undone_and_training_goes_on_more_slo
     assert [p.get("undone") for p in result.curve] == [None, None, 1.0, None]
     assert result.curve[3]["learning_rate"] == pytest.approx(result.curve[0]["learning_rate"] / 2)
     assert result.curve[3]["pixel_loss"] < 2 * result.curve[1]["pixel_loss"]
+
+
+def test_scores_of_an_undone_epoch_are_not_kept(small_rdn, cells, tmp_path) -> None:
+    network = small_rdn()
+    trainer = trainer_of(network, cells(2), tmp_path)
+    good = trainer.train(epochs=2).scores
+
+    def ruin(event: object) -> None:
+        if isinstance(event, StepDone) and (event.epoch, event.step) == (3, 1):
+            network.model.set_weights([0 * w for w in network.model.get_weights()])
+
+    result = trainer.train(epochs=3, on_event=ruin)
+    assert result.curve[2]["undone"] == 1.0
+    assert result.scores == good

@@ -15,7 +15,7 @@ from src_models.metrics import fit_gain_offset
 from src_models.sources import ImageSource, match_sources
 from src_models.tiling import Region
 from src_models.training_config import DataSettings, Degradation
-from src_models.training_images import hold_out, match_gains
+from src_models.training_set import hold_out, match_gains
 
 
 def description(x: int = 2, c_dim: int = 1, intensity: str = "measured") -> ModelDescription:
@@ -138,6 +138,23 @@ def test_every_bad_file_is_listed_and_the_others_are_used(tmp_path, cells) -> No
     assert all(name in report.in_words for name in reasons)
 
 
+def test_a_low_side_of_other_channels_is_told_and_the_rest_is_used(tmp_path, rng) -> None:
+    hr = rng.integers(0, 255, (64, 64, 3)).astype(np.uint8)
+    lr = hr[::2, ::2]
+    for name, low in (("good", lr), ("two", np.moveaxis(lr[..., :2], -1, 0))):
+        for side, image in (("hr", hr), ("lr", low)):
+            (tmp_path / side).mkdir(exist_ok=True)
+            axes = {"axes": "CYX"} if image.shape[-1] != 3 else {}
+            tifffile.imwrite(
+                tmp_path / side / f"{name}.tif", np.ascontiguousarray(image), metadata=axes
+            )
+    images, report = collect_images(
+        tmp_path / "lr", tmp_path / "hr", description(c_dim=3), DataSettings(), least_size=8
+    )
+    assert [image.name for image in images] == ["good.tif"]
+    assert "3 channels, and the low-resolution image has 2" in report.skipped[0][1]
+
+
 def test_nan_and_wrong_channels_are_refused_in_a_sentence(cells) -> None:
     (hr,) = cells()
     bad = hr.astype(np.float32)
@@ -145,7 +162,7 @@ def test_nan_and_wrong_channels_are_refused_in_a_sentence(cells) -> None:
     with pytest.raises(InvalidInputError, match="1 of its pixels are NaN"):
         collect(None, [bad])
     layer = type("Layer", (), {"data": np.dstack([hr, hr]), "rgb": True, "name": "x"})()
-    with pytest.raises(InvalidInputError, match="takes 3 channels, and the image has 2"):
+    with pytest.raises(InvalidInputError, match="3 channels, and the high-resolution image has 2"):
         collect(None, [layer], c_dim=3)
 
 

@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from src_models.backend import keras
 from src_models.errors import InvalidInputError, SuperResolutionWarning
 from src_models.isr_settings import (
+    USUAL_LOSSES,
     adam_from,
     flatness_from,
     learning_rate_from,
@@ -203,7 +206,11 @@ def test_pixel_losses_are_what_their_names_say(kind, expected) -> None:
 
 def test_both_generations_of_isrs_arguments_give_the_same_settings() -> None:
     old = losses_from(
-        {"generator": 0.0, "feat_extr": 0.0833, "discriminator": 0.01}, None, judged=True, seen=True
+        {"generator": 0.0, "feat_extr": 0.0833, "discriminator": 0.01},
+        None,
+        USUAL_LOSSES,
+        judged=True,
+        seen=True,
     )
     new = losses_from(
         {"generator": 0.0, "feature_extractor": 0.0833, "discriminator": 0.01},
@@ -212,19 +219,35 @@ def test_both_generations_of_isrs_arguments_give_the_same_settings() -> None:
             "discriminator": "binary_crossentropy",
             "feature_extractor": "mse",
         },
+        USUAL_LOSSES,
         judged=True,
         seen=True,
     )
     expected = LossSettings(pixel_weight=0.0, perceptual_weight=0.0833, adversarial_weight=0.01)
     assert old == new == expected
     rate = {"initial_value": 1e-3, "decay_factor": 0.5, "decay_frequency": 30}
-    assert learning_rate_from(rate, None, None) == learning_rate_from(1e-3, 0.5, 30)
-    assert flatness_from(None, 0.01) == flatness_from(
-        {"min": 0.01, "increase": 0.0, "increase_frequency": None}, None
+    usual = LearningRate()
+    assert learning_rate_from(rate, None, None, usual) == learning_rate_from(1e-3, 0.5, 30, usual)
+    assert flatness_from(None, 0.01, Flatness()) == flatness_from(
+        {"min": 0.01, "increase": 0.0, "increase_frequency": None}, None, Flatness()
     )
-    assert adam_from({"beta1": 0.5, "beta2": 0.9, "epsilon": None}) == AdamSettings(
-        beta_1=0.5, beta_2=0.9
-    )
+    betas = {"beta1": 0.5, "beta2": 0.9, "epsilon": None}
+    assert adam_from(betas, AdamSettings()) == AdamSettings(beta_1=0.5, beta_2=0.9)
+
+
+def test_isrs_arguments_change_of_the_settings_what_they_say_and_no_more() -> None:
+    rate = LearningRate(initial=1e-3, decay="cosine", warmup_steps=7)
+    assert learning_rate_from(None, 0.3, None, rate) == replace(rate, decay_factor=0.3)
+    flatness = Flatness(min=0.1, increase=0.01, increase_frequency=3)
+    assert flatness_from({"max": 0.5}, None, flatness) == replace(flatness, max=0.5)
+    assert flatness_from(None, None, flatness) == flatness
+    adam = AdamSettings(clip_norm=0.1)
+    assert adam_from({"beta1": 0.5}, adam) == replace(adam, beta_1=0.5)
+    losses = LossSettings(pixel="charbonnier", adversarial="relativistic", adversarial_weight=0.2)
+    kept = losses_from(None, {"generator": "mse"}, losses, judged=True, seen=False)
+    assert kept == replace(losses, pixel="mse")
+    kept = losses_from({"generator": 0.5}, None, losses, judged=True, seen=False)
+    assert kept == replace(losses, pixel_weight=0.5, adversarial_weight=0.0)
 
 
 def test_isrs_metric_names_are_understood_and_unknown_ones_left_out() -> None:
@@ -236,9 +259,9 @@ def test_isrs_metric_names_are_understood_and_unknown_ones_left_out() -> None:
 
 def test_misspelt_keys_are_refused() -> None:
     with pytest.raises(InvalidInputError, match="unknown"):
-        losses_from({"generater": 1.0}, None, judged=False, seen=False)
+        losses_from({"generater": 1.0}, None, USUAL_LOSSES, judged=False, seen=False)
     with pytest.raises(InvalidInputError, match="unknown"):
-        flatness_from({"minimum": 1.0}, None)
+        flatness_from({"minimum": 1.0}, None, Flatness())
 
 
 def test_schedules_follow_their_rules() -> None:

@@ -1,0 +1,181 @@
+"""One file of a batch: what is there already, the work, the name it gets."""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+import time
+from collections.abc import Generator
+from dataclasses import replace
+from hashlib import sha256
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from src_models.batch_events import BatchSettings, FileProgress, Outcome
+from src_models.batch_journal import BatchJournal
+from src_models.batch_plan import Job, numbered
+from src_models.errors import (
+    DiskFullError,
+    OutOfMemoryError,
+    SuperResolutionError,
+)
+from src_models.file_errors import reason_of
+from src_models.image_io import (
+    check_writable,
+    put_in_place,
+    read_image,
+    remove,
+    temporary_name,
+    write_beside,
+)
+from src_models.picture import Picture
+from src_models.pretrained import find_model
+
+if TYPE_CHECKING:
+    from src_models.engines import Engine
+    from src_models.image_model import ImageModel
+
+logger = logging.getLogger(__name__)
+
+
+def model_identity(model: str | Path | ImageModel) -> str:
+    """Return what changes if the weights do."""
+    digest = sha256()
+    if isinstance(model, str | Path):
+        with find_model(model).open("rb") as file:
+            for piece in iter(lambda: file.read(2**20), b""):
+                digest.update(piece)
+    else:
+        digest.update(model.description.to_json().encode())
+        for weights in model.model.get_weights():
+            digest.update(weights.tobytes())
+    return digest.hexdigest()[:16]
+
+
+def decide(job: Job, settings: BatchSettings, journal: BatchJournal) -> Outcome | Path:
+    """Decide by what is there already: return the name to write, or what came of it."""
+    finished = journal.finished(job)
+    if finished is not None:
+        return Outcome(replace(job, target=finished), "done before")
+    if not os.path.lexists(job.target) or settings.existing == "overwrite":
+        return job.target
+    if settings.existing == "skip":
+        return Outcome(job, "skipped", f"There is {job.target.name!r} already.")
+    if settings.existing == "number":
+        number = 2
+        while os.path.lexists(numbered(job.target, number, job.format)):
+            number += 1
+        return numbered(job.target, number, job.format)
+    return Outcome(
+        job,
+        "failed",
+        f"There is {job.target.name!r} already, and nothing is overwritten unasked.",
+    )
+
+
+def work_on(
+    job: Job, settings: BatchSettings, identity: str
+) -> Generator[FileProgress, None, Outcome]:
+    """Read, upscale, and write under a temporary name."""
+    started = time.monotonic()
+    shape: tuple[int, ...] = ()
+    remove(temporary_name(job.target))  # of a run that was killed
+    try:
+        picture = _open(job, settings)
+        shape = tuple(picture.array.shape)
+        large = yield from _upscaled(job, picture, settings, identity)
+        write_beside(large, job.target, job.format)
+    except SuperResolutionError as error:
+        message, seconds = str(error)[:1].upper() + str(error)[1:], time.monotonic() - started
+        return Outcome(job, "failed", message, seconds, shape, isinstance(error, DiskFullError))
+    except Exception as error:  # what nobody thought of must not stop the others either
+        logger.debug("%s failed.", job.source, exc_info=True)
+        message = f"It failed: {type(error).__name__}: {reason_of(error)}"
+        return Outcome(job, "failed", message, time.monotonic() - started, shape)
+    return Outcome(job, "done", "", time.monotonic() - started, shape)
+
+
+def _open(job: Job, settings: BatchSettings) -> Picture:
+    picture = read_image(job.source)
+    if settings.axes is not None:
+        picture = picture.with_axes(settings.axes)
+    check_writable(picture, job.format)
+    return picture.loaded()
+
+
+def _upscaled(
+    job: Job, picture: Picture, settings: BatchSettings, identity: str
+) -> Generator[FileProgress, None, Picture]:
+    from src_models.engines import open_engine
+    from src_models.predict import upscale_steps
+
+    try:
+        network = open_engine(settings.model, settings.engine)
+        scale = network.description.scale
+        _check_room(job, picture, scale)
+        steps = upscale_steps(
+            picture.array,
+            network,
+            axes=picture.axes,
+            tile_size=settings.tile_size,
+        )
+        while True:
+            try:
+                progress = next(steps)
+            except StopIteration as end:
+                record = _record(network, identity, job)
+                large: Picture = picture.enlarged(end.value, scale, record)
+                return large
+            yield FileProgress(job, progress.done, progress.total)
+    except MemoryError as error:
+        raise OutOfMemoryError("There is not enough memory for the image.") from error
+
+
+def _check_room(job: Job, picture: Picture, scale: int) -> None:
+    """Refuse before hours of work what the disk cannot take; compressed formats may still fit."""
+    if job.format not in ("ome-tiff", "imagej"):
+        return
+    folder = job.target.parent
+    while not folder.exists():
+        folder = folder.parent
+    needed, free = picture.nbytes * scale**2, shutil.disk_usage(folder).free
+    if needed > free:
+        raise DiskFullError(
+            f"The disk of {str(job.target.parent)!r} has {free / 1e6:,.1f} MB left, and the "
+            f"result takes {needed / 1e6:,.1f} MB: make room, or choose another place."
+        )
+
+
+def _record(network: Engine, identity: str, job: Job) -> dict[str, Any]:
+    """Return how a file was made, for the file."""
+    try:
+        made_with = f"napari-isr {version('napari-isr')}"
+    except PackageNotFoundError:  # a source tree that was not installed
+        made_with = "napari-isr"
+    description = network.description
+    return {
+        "software": made_with,
+        "model": description.name,
+        "model_version": identity,
+        "scale": description.scale,
+        "engine": network.name,
+        "source": job.source.name,
+    }
+
+
+def finish(job: Job, outcome: Outcome, settings: BatchSettings, journal: BatchJournal) -> Outcome:
+    """Give a complete file its name, once the journal knows of it."""
+    if outcome.state != "done":
+        return outcome
+    temporary, target = temporary_name(outcome.job.target), outcome.job.target
+    try:
+        journal.note(job, temporary, target)
+        put_in_place(temporary, target, overwrite=settings.existing == "overwrite")
+    except SuperResolutionError as error:
+        is_full = isinstance(error, DiskFullError)
+        return replace(outcome, state="failed", message=str(error), disk_full=is_full)
+    finally:
+        remove(temporary)
+    return outcome

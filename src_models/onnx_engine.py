@@ -1,0 +1,175 @@
+"""Run networks with ONNX Runtime: on graphics processors that Keras cannot use, and anywhere.
+
+The network is written down straight from its configuration and weights, so neither Keras nor
+TensorFlow is imported.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from src_models.description import ModelDescription
+from src_models.engine_errors import our_errors
+from src_models.graph import walk
+from src_models.weight_file import Weights
+
+# Best first. TensorRT would compile for minutes.
+GPU_PROVIDERS = (
+    "CUDAExecutionProvider",
+    "MIGraphXExecutionProvider",
+    "DmlExecutionProvider",
+    "CoreMLExecutionProvider",
+)
+_OPSET = 13  # depth-to-space with a mode, and all that DirectML knows
+
+
+class OnnxEngine:
+    """A network run by ONNX Runtime.
+
+    Parameters
+    ----------
+    description : ModelDescription
+        The network.
+    weights : mapping
+        As `src_models.weight_file.read_weights` gives.
+    reason : str
+        Why this engine was chosen, in a sentence.
+    """
+
+    name = "onnxruntime"
+
+    def __init__(self, description: ModelDescription, weights: Weights, reason: str = "") -> None:
+        import onnxruntime
+
+        self.description, self.reason = description, reason
+        self._running: dict[int, Any] = {}
+        options = onnxruntime.SessionOptions()
+        options.log_severity_level = 3
+        # Its arena keeps whatever the largest batch took, for every session.
+        options.enable_cpu_mem_arena = False
+        self._session = onnxruntime.InferenceSession(
+            write_down(description, weights), options, providers=providers()
+        )
+
+    def run(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Answer a batch ``(B, H, W, C)`` in [0, 1].
+
+        Raises
+        ------
+        OutOfMemoryError
+            If there is not enough memory for it; a smaller one may still fit.
+        NetworkError
+            If it failed otherwise.
+        """
+        import onnxruntime
+
+        options = self._running[id(batch)] = onnxruntime.RunOptions()
+        try:
+            with our_errors(batch.shape):
+                return np.asarray(self._session.run(None, {"image": batch}, options)[0])
+        finally:
+            del self._running[id(batch)]
+
+    def stop(self, batch: NDArray[np.float32]) -> None:
+        """Make a batch that runs in another thread end with an error."""
+        if options := self._running.get(id(batch)):
+            options.terminate = True
+
+    def release(self) -> None:
+        """Do nothing: without an arena no features are kept."""
+
+
+def providers() -> list[str]:
+    """Return what ONNX Runtime can run on here, graphics processors first."""
+    import onnxruntime
+
+    available = onnxruntime.get_available_providers()
+    return [name for name in (*GPU_PROVIDERS, "CPUExecutionProvider") if name in available]
+
+
+def write_down(description: ModelDescription, weights: Weights) -> bytes:
+    """Return a network as a serialised ONNX model, for batches of any size.
+
+    Parameters
+    ----------
+    description : ModelDescription
+        The network.
+    weights : mapping
+        Its weights.
+    """
+    import onnx
+    from onnx import TensorProto, helper
+
+    operations = _Operations(weights)
+    first = operations.node("Transpose", ["image"], perm=[0, 3, 1, 2])
+    answer = walk(description.config, first, operations)
+    operations.node("Transpose", [answer], output="answer", perm=[0, 2, 3, 1])
+    channels = description.channels
+    graph = helper.make_graph(
+        operations.nodes,
+        description.config.network,
+        [helper.make_tensor_value_info("image", TensorProto.FLOAT, ["b", "h", "w", channels])],
+        [helper.make_tensor_value_info("answer", TensorProto.FLOAT, ["b", "H", "W", channels])],
+        operations.constants,
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", _OPSET)], ir_version=8)
+    onnx.checker.check_model(model)
+    return bytes(model.SerializeToString())
+
+
+class _Operations:
+    """The network's operations as ONNX nodes, on features ``(B, C, H, W)``; tensors are names."""
+
+    def __init__(self, weights: Weights) -> None:
+        from onnx import helper, numpy_helper
+
+        self._weights, self._helper, self._numpy_helper = weights, helper, numpy_helper
+        self.nodes: list[Any] = []
+        self.constants: list[Any] = []
+
+    def node(self, kind: str, inputs: Sequence[str], output: str = "", **attributes: Any) -> str:
+        """Append a node and return the name of its output."""
+        output = output or f"t{len(self.nodes)}"
+        self.nodes.append(self._helper.make_node(kind, inputs, [output], **attributes))
+        return output
+
+    def _constant(self, values: Any, name: str = "") -> str:
+        name = name or f"c{len(self.constants)}"
+        array = np.ascontiguousarray(values, np.float32)
+        self.constants.append(self._numpy_helper.from_array(array, name))
+        return name
+
+    def conv(self, x: str, name: str, relu: bool = False) -> str:
+        kernel = self._weights[f"{name}/kernel"].transpose(3, 2, 0, 1)
+        bias = self._weights[f"{name}/bias"]
+        parts = [
+            self._constant(kernel, f"{name}/kernel"),
+            self._constant(bias, f"{name}/bias"),
+        ]
+        x = self.node("Conv", [x, *parts], pads=[kernel.shape[-1] // 2] * 4)
+        return self.node("Relu", [x]) if relu else x
+
+    def concat(self, parts: Sequence[str]) -> str:
+        return self.node("Concat", parts, axis=1)
+
+    def add(self, a: str, b: str, factor: float = 1.0) -> str:
+        if factor != 1:
+            b = self.node("Mul", [b, self._constant(np.float32(factor).reshape(1))])
+        return self.node("Add", [a, b])
+
+    def shuffle(self, x: str, scale: int) -> str:
+        return self.node("DepthToSpace", [x], blocksize=scale, mode="DCR")
+
+    def repeat(self, x: str, scale: int) -> str:
+        scales = self._constant(np.array([1, 1, scale, scale]))
+        return self.node(
+            "Resize",
+            [x, "", scales],
+            mode="nearest",
+            coordinate_transformation_mode="asymmetric",
+            nearest_mode="floor",
+        )

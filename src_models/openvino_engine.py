@@ -1,0 +1,191 @@
+"""Run networks with OpenVINO: the fastest on processors, and started in no time.
+
+The network is written down straight from its configuration and weights, so neither Keras nor
+TensorFlow is imported.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections import OrderedDict
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from src_models.compiled_cache import load_compiled, save_compiled
+from src_models.config import config_to_dict
+from src_models.description import ModelDescription
+from src_models.engine_errors import our_errors
+from src_models.graph import walk
+from src_models.weight_file import Weights, fingerprint
+
+# The plugin's own choice may be bfloat16, which is off by several grey levels.
+_SETTINGS = {"INFERENCE_PRECISION_HINT": "f32", "PERFORMANCE_HINT": "LATENCY"}
+# The shapes of the tiles of an image, of a preview, and of the parts of a lazy array.
+_MOST_SHAPES = 4
+
+
+class OpenVinoEngine:
+    """A network run by OpenVINO, compiled once for each of the last few shapes of batches.
+
+    Parameters
+    ----------
+    description : ModelDescription
+        The network.
+    weights : mapping
+        As `src_models.weight_file.read_weights` gives.
+    reason : str
+        Why this engine was chosen, in a sentence.
+    keep : bool
+        Keep what was compiled in a file, for the next session.
+    """
+
+    name = "openvino"
+
+    def __init__(
+        self,
+        description: ModelDescription,
+        weights: Weights,
+        reason: str = "",
+        keep: bool = False,
+    ) -> None:
+        import openvino
+
+        self.description, self.reason = description, reason
+        self._weights, self._keep = weights, keep
+        self._core = openvino.Core()
+        self._requests: OrderedDict[tuple[int, ...], Any] = OrderedDict()
+        self._running: tuple[Any, Any] = None, None
+        self._lock = threading.Lock()
+
+    def run(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Answer a batch ``(B, H, W, C)`` in [0, 1].
+
+        Raises
+        ------
+        OutOfMemoryError
+            If there is not enough memory for it; a smaller one may still fit.
+        NetworkError
+            If it failed otherwise.
+        """
+        with our_errors(batch.shape), self._lock:
+            request = self._request(batch.shape)
+            self._running = batch, request
+            try:
+                # Its outputs are copies, so they may be written while the next batch runs.
+                return np.asarray(request.infer([batch], share_inputs=True)[0])
+            finally:
+                self._running = None, None
+
+    def stop(self, batch: NDArray[np.float32]) -> None:
+        """Make a batch that runs in another thread end with an error."""
+        running, request = self._running
+        if running is batch:
+            request.cancel()
+
+    def release(self) -> None:
+        """Give back the memory for features, until the next batch."""
+        with self._lock:
+            for request in self._requests.values():
+                request.get_compiled_model().release_memory()
+
+    def _request(self, shape: tuple[int, ...]) -> Any:
+        """Return what runs batches of a shape: a fixed one is a tenth faster than any."""
+        if shape not in self._requests:
+            while len(self._requests) >= _MOST_SHAPES:
+                self._requests.popitem(last=False)
+            self._requests[shape] = self._compile(shape).create_infer_request()
+        self._requests.move_to_end(shape)
+        return self._requests[shape]
+
+    def _compile(self, shape: tuple[int, ...]) -> Any:
+        """Compile the network for a shape, or take what was compiled in a session before."""
+        key = self._key(shape) if self._keep else ""
+        if key and (stored := load_compiled(key)) is not None:
+            with suppress(RuntimeError):  # whole, yet not for this machine
+                return self._core.import_model(stored, "CPU", _SETTINGS)
+        model = write_down(self.description, self._weights, shape)
+        compiled = self._core.compile_model(model, "CPU", _SETTINGS)
+        if key:
+            save_compiled(key, compiled.export_model().getvalue())
+        return compiled
+
+    def _key(self, shape: tuple[int, ...]) -> str:
+        """Name all that the compiled network depends on."""
+        import openvino
+
+        network = config_to_dict(self.description.config)
+        processor = self._core.get_property("CPU", "FULL_DEVICE_NAME"), os.cpu_count()
+        made_of = network, shape, _SETTINGS, openvino.get_version(), processor
+        return fingerprint(self._weights, repr(made_of))
+
+
+def write_down(description: ModelDescription, weights: Weights, shape: Sequence[int | None]) -> Any:
+    """Return a network as an OpenVINO model.
+
+    Parameters
+    ----------
+    description : ModelDescription
+        The network.
+    weights : mapping
+        Its weights.
+    shape : sequence of int
+        Of the batches, ``(B, H, W, C)``; -1 where any length will do.
+
+    Returns
+    -------
+    openvino.Model
+        Float32 ``(B, H, W, C)`` to ``(B, H * scale, W * scale, C)``.
+    """
+    import openvino
+    from openvino import opset13
+
+    image = opset13.parameter(list(shape), np.float32, name="image")
+    channels_first = opset13.transpose(image, np.array([0, 3, 1, 2]))
+    answer = walk(description.config, channels_first, _Operations(weights))
+    channels_last = opset13.transpose(answer, np.array([0, 2, 3, 1]))
+    return openvino.Model([channels_last], [image], description.config.network)
+
+
+class _Operations:
+    """The network's operations as OpenVINO's, on features ``(B, C, H, W)``."""
+
+    def __init__(self, weights: Weights) -> None:
+        from openvino import opset13
+
+        self._weights, self._ops = weights, opset13
+
+    def conv(self, x: Any, name: str, relu: bool = False) -> Any:
+        kernel = self._weights[f"{name}/kernel"].transpose(3, 2, 0, 1)
+        bias = self._weights[f"{name}/bias"].reshape(1, -1, 1, 1)
+        pad = [kernel.shape[-1] // 2] * 2
+        filters = self._ops.constant(np.ascontiguousarray(kernel))
+        x = self._ops.convolution(x, filters, [1, 1], pad, pad, [1, 1], name=name)
+        x = self._ops.add(x, self._ops.constant(bias))
+        return self._ops.relu(x) if relu else x
+
+    def concat(self, parts: Sequence[Any]) -> Any:
+        return self._ops.concat(list(parts), 1)
+
+    def add(self, a: Any, b: Any, factor: float = 1.0) -> Any:
+        if factor != 1:
+            b = self._ops.multiply(b, self._ops.constant(np.float32(factor)))
+        return self._ops.add(a, b)
+
+    def shuffle(self, x: Any, scale: int) -> Any:
+        return self._ops.depth_to_space(x, "blocks_first", scale)
+
+    def repeat(self, x: Any, scale: int) -> Any:
+        return self._ops.interpolate(
+            x,
+            np.array([scale, scale], np.float32),
+            "nearest",
+            "scales",
+            coordinate_transformation_mode="asymmetric",
+            nearest_mode="floor",
+            axes=np.array([2, 3]),
+        )

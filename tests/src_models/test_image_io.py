@@ -1,0 +1,379 @@
+"""What files hold goes through: pixels, axes, pixel sizes, units, channels."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tifffile
+import zarr
+from ome_zarr.format import FormatV04, FormatV05
+from ome_zarr.writer import write_image as write_with_ome_zarr
+from PIL import Image
+
+from src_models.errors import DiskFullError, InvalidInputError
+from src_models.image_io import ENDINGS, check_writable, format_of, read_image, write_image
+from src_models.picture import Picture, UnreadPixels
+
+SCALE = 2
+RECORD = {"model": "tiny", "scale": 2, "note": 'µ and "quotes"'}
+NAMES = ("DAPI", "GFP, 488 µm", "red")
+COLOURS = ("#0000ff", "#00ff00", "#ff0000")
+
+
+@dataclass
+class Sample:
+    """A file that others wrote, and what must be read of it."""
+
+    path: Path
+    pixels: np.ndarray
+    axes: str
+    pixel_size: dict[str, float]
+    names: tuple[str, ...] = ()
+    colours: tuple[str, ...] = ()
+
+
+def stack(dtype: str = "uint16", shape: tuple[int, ...] = (2, 4, 3, 17, 22)) -> np.ndarray:
+    values = np.random.default_rng(3).integers(0, 255, shape)
+    return (values * (1 if dtype.endswith("8") else 200)).astype(dtype)
+
+
+def luts() -> list[np.ndarray]:
+    ramp = np.arange(256, dtype=np.uint8)
+    return [np.stack([ramp * (c == 2 - i) for c in range(3)]) for i in range(3)]
+
+
+def imagej(folder: Path) -> Sample:
+    pixels = stack()
+    labels = [name for _ in range(2 * 4) for name in NAMES]
+    told = {"axes": "TZCYX", "spacing": 0.7, "unit": "um", "finterval": 2.5, "Labels": labels}
+    tifffile.imwrite(
+        folder / "a.tif",
+        pixels,
+        imagej=True,
+        resolution=(8.0, 4.0),
+        metadata=told | {"LUTs": luts()},
+    )
+    sizes = {"T": 2.5, "Z": 0.7, "Y": 0.25, "X": 0.125}
+    return Sample(folder / "a.tif", pixels, "TZCYX", sizes, NAMES, COLOURS)
+
+
+def imagej_micron(folder: Path) -> Sample:
+    """As ImageJ itself writes the unit: with its sign escaped, in the description."""
+    pixels = stack("float32", (17, 22))
+    told = {"axes": "YX", "unit": "\\u00B5m"}
+    tifffile.imwrite(folder / "m.tif", pixels, imagej=True, resolution=(4, 4), metadata=told)
+    return Sample(folder / "m.tif", pixels, "YX", {"Y": 0.25, "X": 0.25})
+
+
+def ome(folder: Path) -> Sample:
+    pixels = stack("int16")
+    told = {
+        "axes": "TZCYX",
+        "PhysicalSizeX": 125.0,
+        "PhysicalSizeXUnit": "nm",
+        "PhysicalSizeY": 250.0,
+        "PhysicalSizeYUnit": "nm",
+        "PhysicalSizeZ": 700.0,
+        "PhysicalSizeZUnit": "nm",
+        "TimeIncrement": 2.5,
+        "TimeIncrementUnit": "s",
+        "Channel": {"Name": list(NAMES), "Color": [65535, 16711935, -16776961]},
+    }
+    tifffile.imwrite(folder / "a.ome.tif", pixels, ome=True, metadata=told)
+    sizes = {"T": 2.5, "Z": 700.0, "Y": 250.0, "X": 125.0}
+    return Sample(folder / "a.ome.tif", pixels, "TZCYX", sizes, NAMES, COLOURS)
+
+
+def tiled_big_compressed(folder: Path) -> Sample:
+    pixels = stack("uint16", (5, 90, 70))
+    tifffile.imwrite(
+        folder / "t.tiff", pixels, tile=(32, 32), bigtiff=True, compression="lzw", predictor=True
+    )
+    return Sample(folder / "t.tiff", pixels, "ZYX", {})
+
+
+def centimetres(folder: Path) -> Sample:
+    pixels = stack("uint32", (17, 22))
+    tifffile.imwrite(folder / "c.tif", pixels, resolution=(5e4, 5e4), resolutionunit="CENTIMETER")
+    return Sample(folder / "c.tif", pixels, "YX", {"Y": 0.2, "X": 0.2})
+
+
+def rgb_stack(folder: Path) -> Sample:
+    pixels = stack("uint8", (4, 17, 22, 3))
+    tifffile.imwrite(folder / "r.tif", pixels, photometric="rgb")
+    return Sample(folder / "r.tif", pixels, "ZYXC", {})
+
+
+def ome_zarr(folder: Path, version: str) -> Sample:
+    pixels = stack("uint16", (3, 4, 17, 22))
+    path = folder / f"a{version}.ome.zarr"
+    fmt = FormatV04() if version == "0.4" else FormatV05()
+    group = zarr.open_group(str(path), mode="w", zarr_format=2 if version == "0.4" else 3)
+    channels = [{"label": n, "color": c[1:].upper()} for n, c in zip(NAMES, COLOURS, strict=True)]
+    window = {"min": 0, "start": 0, "max": 9, "end": 9}
+    omero = {"channels": [channel | {"window": window} for channel in channels]}
+    write_with_ome_zarr(
+        pixels,
+        group,
+        fmt=fmt,
+        axes="czyx",
+        scale={"c": 1.0, "z": 0.7, "y": 0.25, "x": 0.125},
+        axes_units=dict.fromkeys("zyx", "micrometer"),
+        scale_factors=[2],
+        **({"metadata": {"omero": omero}} if version == "0.4" else {}),
+    )
+    if version == "0.4":
+        group.attrs["omero"] = omero
+    else:
+        group.attrs["ome"] = {**group.attrs["ome"], "omero": omero}
+    return Sample(path, pixels, "CZYX", {"Z": 0.7, "Y": 0.25, "X": 0.125}, NAMES, COLOURS)
+
+
+def raster(folder: Path, name: str, pixels: np.ndarray, **how: object) -> Sample:
+    Image.fromarray(pixels).save(folder / name, **how)
+    axes = "YXC" if pixels.ndim == 3 else "YX"
+    return Sample(folder / name, np.asarray(pixels), axes, {})
+
+
+def palette(folder: Path) -> Sample:
+    image = Image.fromarray(stack("uint8", (17, 22, 3))).quantize(16)
+    image.save(folder / "p.png")
+    return Sample(folder / "p.png", np.asarray(image.convert("RGB")), "YXC", {})
+
+
+def deep_colours(folder: Path) -> Sample:
+    import imagecodecs
+
+    pixels = stack("uint16", (17, 22, 3))
+    (folder / "d.png").write_bytes(imagecodecs.png_encode(pixels))
+    return Sample(folder / "d.png", pixels, "YXC", {})
+
+
+def jpeg(folder: Path) -> Sample:
+    Image.fromarray(stack("uint8", (17, 22, 3))).save(folder / "j.jpg")
+    return Sample(folder / "j.jpg", np.asarray(Image.open(folder / "j.jpg")), "YXC", {})
+
+
+SAMPLES = {
+    "ImageJ hyperstack": imagej,
+    "ImageJ, unit escaped": imagej_micron,
+    "OME-TIFF": ome,
+    "tiled BigTIFF": tiled_big_compressed,
+    "plain TIFF": centimetres,
+    "RGB stack": rgb_stack,
+    "OME-Zarr 0.4": lambda folder: ome_zarr(folder, "0.4"),
+    "OME-Zarr 0.5": lambda folder: ome_zarr(folder, "0.5"),
+    "PNG 8": lambda folder: raster(folder, "8.png", stack("uint8", (17, 22))),
+    "PNG 16": lambda folder: raster(folder, "16.png", stack("uint16", (17, 22))),
+    "PNG RGBA": lambda folder: raster(folder, "a.png", stack("uint8", (17, 22, 4))),
+    "PNG palette": palette,
+    "PNG 16 RGB": deep_colours,
+    "JPEG": jpeg,
+}
+# Without their axes of length one, which PNG has not.
+ONE_PLANE = ("PNG", "JPEG", "plain", "ImageJ, unit")
+
+
+@pytest.mark.parametrize("kind", SAMPLES)
+def test_what_others_wrote_is_read_as_it_was_meant(kind, tmp_path) -> None:
+    sample = SAMPLES[kind](tmp_path)
+    picture = read_image(sample.path)
+    assert (picture.axes, picture.dtype) == (sample.axes, sample.pixels.dtype)
+    assert picture.array.shape == sample.pixels.shape, "known before the pixels are read"
+    assert np.array_equal(np.asarray(picture.array), sample.pixels)
+    assert picture.pixel_size == pytest.approx(sample.pixel_size)
+    assert (picture.channel_names, picture.channel_colours) == (sample.names, sample.colours)
+    if "X" in picture.pixel_size:
+        assert picture.units["X"] == ("nanometer" if kind == "OME-TIFF" else "micrometer")
+    if "T" in picture.pixel_size:
+        assert picture.units["T"] == "second"
+
+
+@pytest.mark.parametrize("target", ENDINGS)
+@pytest.mark.parametrize("kind", SAMPLES)
+def test_an_enlarged_picture_goes_through_every_format_that_can_hold_it(
+    kind, target, tmp_path
+) -> None:
+    source = read_image(SAMPLES[kind](tmp_path).path)
+    pixels = np.asarray(source.array)
+    for axis in "YX":
+        pixels = pixels.repeat(SCALE, axis=source.axes.index(axis))
+    large = source.enlarged(pixels, SCALE, RECORD)
+    path = tmp_path / f"out{ENDINGS[target]}"
+    if not holds(target, large):
+        with pytest.raises(InvalidInputError, match=r"Choose .*OME-"):
+            check_writable(large, target)
+        with pytest.raises(InvalidInputError, match="Choose"):
+            write_image(large, path)
+        assert not list(tmp_path.glob(".*"))
+        return
+    check_writable(large, target)
+    write_image(large, path)
+    back = read_image(path)
+    order = "".join(sorted(large.axes, key="TCZYX".index)) if target == "ome-zarr" else back.axes
+    assert back.axes == order
+    assert back.dtype == large.dtype
+    assert np.array_equal(np.asarray(back.array), large.ordered(back.axes).array)
+    assert back.record == ({} if target == "png" and kind == "PNG 16 RGB" else RECORD)
+    assert back.rgb == (large.rgb and target != "ome-zarr")
+    if target == "png":
+        return
+    assert back.pixel_size == pytest.approx(large.pixel_size, rel=1e-5)
+    if source.pixel_size:
+        assert back.pixel_size["X"] == pytest.approx(source.pixel_size["X"] / 2, rel=1e-5)
+    assert [back.units[a] for a in back.pixel_size] == [large.units[a] for a in back.pixel_size]
+    if not large.rgb:
+        assert back.channel_names == large.channel_names
+        assert back.channel_colours == large.channel_colours
+
+
+def holds(target: str, picture: Picture) -> bool:
+    if target == "png":
+        is_plane = len(picture.axes) == (3 if picture.rgb else 2)
+        return is_plane and picture.dtype in (np.uint8, np.uint16)
+    if target == "imagej":
+        types = ("uint8",) if picture.rgb else ("uint8", "uint16", "int16", "float32")
+        return str(picture.dtype) in types
+    return True
+
+
+def test_outer_edges_stay_where_they_are(tmp_path) -> None:
+    small = Picture(
+        array=np.zeros((4, 4), np.uint8),
+        axes="YX",
+        pixel_size={"Y": 1.0, "X": 1.0},
+        units={"Y": "micrometer", "X": "micrometer"},
+        origin={"Y": 10.0, "X": 20.0},
+    )
+    large = small.enlarged(np.zeros((8, 8), np.uint8), 2, {})
+    write_image(large, tmp_path / "a.ome.zarr")
+    back = read_image(tmp_path / "a.ome.zarr")
+    assert back.origin == {"Y": 9.75, "X": 19.75}
+    assert back.origin["Y"] - back.pixel_size["Y"] / 2 == 10.0 - 0.5
+
+
+@pytest.mark.parametrize("file_format", ["ome-tiff", "ome-zarr"])
+def test_large_images_are_cut_into_tiles_and_get_a_pyramid(file_format, tmp_path) -> None:
+    pixels = np.random.default_rng(0).integers(0, 99, (2, 2500, 2101)).astype(np.uint8)
+    path = tmp_path / f"a{ENDINGS[file_format]}"
+    write_image(Picture(array=pixels, axes="CYX", channel_names=("a", "b")), path)
+    assert np.array_equal(np.asarray(read_image(path).array), pixels)
+    if file_format == "ome-zarr":
+        group = zarr.open_group(str(path), mode="r")
+        levels = [group[name] for name in sorted(group.array_keys())]
+        assert levels[0].chunks == (1, 512, 512)
+    else:
+        with tifffile.TiffFile(path) as tiff:
+            assert tiff.pages[0].is_tiled
+            levels = [np.asarray(level.asarray()) for level in tiff.series[0].levels]
+    assert [level.shape[1:] for level in levels[:3]] == [(2500, 2101), (1250, 1051), (625, 526)]
+    means = pixels[:, :2, :2].mean(axis=(1, 2))
+    assert np.abs(np.asarray(levels[1][:, 0, 0], float) - means).max() <= 0.5
+
+
+def test_large_colour_images_get_a_pyramid_too(tmp_path) -> None:
+    pixels = np.random.default_rng(0).integers(0, 99, (2100, 600, 4)).astype(np.uint8)
+    write_image(Picture(array=pixels, axes="YXC", rgb=True), tmp_path / "a.ome.tif")
+    back = read_image(tmp_path / "a.ome.tif")
+    assert (back.axes, back.rgb) == ("YXC", True)
+    assert np.array_equal(np.asarray(back.array), pixels)
+    with tifffile.TiffFile(tmp_path / "a.ome.tif") as tiff:
+        assert [level.shape for level in tiff.series[0].levels][:2] == [
+            (2100, 600, 4),
+            (1050, 300, 4),
+        ]
+
+
+def test_a_large_file_is_read_in_parts(tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr("src_models.tiff_files.LARGE_BYTES", 1000)
+    monkeypatch.setattr("src_models.ome_zarr_files.LARGE_BYTES", 1000)
+    pixels = stack("uint16", (64, 64))
+    tifffile.imwrite(tmp_path / "flat.tif", pixels)
+    tifffile.imwrite(tmp_path / "tiled.tif", pixels, tile=(32, 32), compression="zlib")
+    write_image(Picture(array=pixels, axes="YX"), tmp_path / "z.zarr")
+    for name in ("flat.tif", "tiled.tif", "z.zarr"):
+        array = read_image(tmp_path / name).loaded().array
+        assert not isinstance(array, UnreadPixels)
+        assert isinstance(array, np.memmap) == (name == "flat.tif")
+        assert np.array_equal(np.asarray(array[5:9, 60:]), pixels[5:9, 60:])
+
+
+def test_pictures_stand_upright(tmp_path) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.new("RGB", (30, 20)).save(tmp_path / "a.jpg", exif=exif)
+    picture = read_image(tmp_path / "a.jpg")
+    assert picture.array.shape == np.asarray(picture.array).shape == (30, 20, 3)
+
+
+def test_grey_with_alpha_becomes_rgba(tmp_path) -> None:
+    Image.new("LA", (30, 20)).save(tmp_path / "a.png")
+    picture = read_image(tmp_path / "a.png")
+    assert picture.array.shape == np.asarray(picture.array).shape == (20, 30, 4)
+
+
+def test_other_formats_are_read_with_bioio(tmp_path) -> None:
+    frames = [Image.fromarray(stack("uint8", (20, 30))) for _ in range(2)]
+    frames[0].save(tmp_path / "a.gif", save_all=True, append_images=frames[1:])
+    picture = read_image(tmp_path / "a.gif")
+    assert {a: n for a, n in picture.sizes.items() if a in "YX"} == {"Y": 20, "X": 30}
+    assert np.asarray(picture.array).dtype == np.uint8
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "reason"),
+    [
+        ("empty.tif", b"", r"the file is empty\."),
+        ("text.tif", b"not an image", r"the file cannot be read \(not a TIFF file"),
+        ("text.png", b"not an image", "the file cannot be read"),
+        ("missing.png", None, "there is no such file"),
+        ("notes.xyz", b"text", "cannot be read with bioio"),
+    ],
+)
+def test_what_is_wrong_with_a_file_is_said_in_a_sentence(name, content, reason, tmp_path) -> None:
+    if content is not None:
+        (tmp_path / name).write_bytes(content)
+    with pytest.raises(InvalidInputError, match=reason):
+        read_image(tmp_path / name)
+
+
+def test_a_cut_file_is_told_when_its_pixels_are_read(tmp_path) -> None:
+    write_image(Picture(array=stack("uint8", (200, 300)), axes="YX"), tmp_path / "a.png")
+    whole = (tmp_path / "a.png").read_bytes()
+    (tmp_path / "a.png").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(InvalidInputError, match="cannot be read"):
+        read_image(tmp_path / "a.png").loaded()
+
+
+def test_nothing_is_overwritten_unasked(tmp_path) -> None:
+    picture = Picture(array=stack("uint8", (20, 30)), axes="YX")
+    for ending in ENDINGS.values():
+        path = tmp_path / f"a{ending}"
+        write_image(picture, path)
+        with pytest.raises(InvalidInputError, match="nothing is overwritten unasked"):
+            write_image(picture, path)
+        write_image(picture, path, overwrite=True)
+    (tmp_path / "folder.zarr").mkdir()
+    (tmp_path / "folder.png").mkdir()
+    with pytest.raises(InvalidInputError, match="is a folder"):
+        write_image(picture, tmp_path / "folder.png", overwrite=True)
+    assert not list(tmp_path.glob(".*"))
+
+
+def test_the_ending_of_a_name_chooses_the_format() -> None:
+    names = ["a.ome.tif", "A.OME.TIFF", "a.tif", "a.png", "a.zarr", "a.ome.zarr"]
+    formats = ["ome-tiff", "ome-tiff", "imagej", "png", "ome-zarr", "ome-zarr"]
+    assert [format_of(name) for name in names] == formats
+    with pytest.raises(InvalidInputError, match=r"written as .*Received: 'a\.jpg'"):
+        format_of("a.jpg")
+
+
+@pytest.mark.parametrize("file_format", ENDINGS)
+def test_a_full_disk_is_told_and_nothing_is_left(file_format, small_disk) -> None:
+    noise = np.random.default_rng(0).integers(0, 2**16, (600, 600)).astype(np.uint16)
+    with pytest.raises(DiskFullError, match="is full: make room"):
+        write_image(Picture(array=noise, axes="YX"), small_disk / f"a{ENDINGS[file_format]}")
+    assert not list(small_disk.iterdir())

@@ -1,0 +1,65 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy.ndimage import gaussian_filter
+
+from src_models.noise import estimate_noise
+
+
+def recorded(rng, photons, read_noise=2.0, size=128):
+    """Blurred blobs as a camera records them, the brightest with so many photons."""
+    image = gaussian_filter(rng.random((size, size)), 3)
+    image = (image - image.min()) / np.ptp(image)
+    return rng.poisson(image * photons) + rng.normal(0, read_noise, image.shape)
+
+
+@pytest.mark.parametrize("photons", [50, 200, 1000])
+def test_photons_are_counted(rng, photons):
+    found = estimate_noise(recorded(rng, photons, read_noise=2 * photons / 200)).photons
+    assert photons / 1.6 < found < photons * 1.6
+
+
+def test_few_photons_are_low_light_and_many_are_not(rng):
+    assert estimate_noise(recorded(rng, 100)).is_low_light
+    assert not estimate_noise(recorded(rng, 5000)).is_low_light
+
+
+def test_sigma_is_that_of_white_noise(rng):
+    clean = np.add.outer(np.linspace(0, 1, 200), np.linspace(0, 1, 200))
+    noisy = clean + rng.normal(0, 0.1, clean.shape)
+    low, high = np.percentile(noisy, (0.1, 99.9))
+    assert estimate_noise(noisy).sigma == pytest.approx(0.1 / (high - low), rel=0.1)
+
+
+def test_estimate_follows_no_change_of_units(rng):
+    image = recorded(rng, 150)
+    a, b = estimate_noise(image), estimate_noise(image * 17.0 + 300.0)
+    assert a.photons == pytest.approx(b.photons, rel=1e-6)
+    assert a.is_low_light == b.is_low_light
+
+
+def test_texture_beside_a_quiet_background_is_no_noise(rng):
+    image = np.zeros((128, 128))
+    image[32:96, 32:96] = rng.random((64, 64))
+    assert not estimate_noise(image).is_low_light
+
+
+@pytest.mark.parametrize(
+    "image",
+    [
+        np.zeros((64, 64), np.uint8),
+        np.full((64, 64), np.nan),
+        np.eye(8),
+        np.tile(np.arange(64.0), (64, 1)),
+    ],
+    ids=["constant", "not finite", "tiny", "ramp"],
+)
+def test_nothing_to_see_is_no_noise(image):
+    assert not estimate_noise(image).is_low_light
+
+
+def test_gaps_do_not_count(rng):
+    image = recorded(rng, 100)
+    image[:4, :4] = np.nan
+    assert estimate_noise(image).is_low_light
