@@ -1,11 +1,12 @@
-"""``napari-isr models``: list, details, download, import, remove."""
+"""``napari-isr models``: list, details, download, import, remove; and ``export``."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 import typer
 
@@ -15,6 +16,9 @@ from src_models.errors import InvalidInputError, ModelFileError
 from src_models.pretrained import BUNDLED, describe_model, is_at_hand, model_names
 from src_models.published import PUBLISHED
 from src_models.user_models import add_user_model, user_models
+
+if TYPE_CHECKING:
+    from src_models.export import Target
 
 # Of a training record: what people ask for. The rest has thousands of numbers.
 _TOLD = ("by", "license", "trained_on", "epochs", "seconds", "backend", "machine")
@@ -95,6 +99,24 @@ def add(file: Path, name: str | None) -> None:
             f"The name {name!r} is taken by a model of napari-isr: give another one with --name."
         )
     typer.echo(str(add_user_model(file, name)))
+
+
+def export_to(
+    model: str,
+    to: str,
+    output: Path | None,
+    overwrite: bool,
+    authors: Sequence[str],
+    license_id: str | None,
+) -> None:
+    """Write a model for other programs and tell the file."""
+    from src_models.export import export_model
+
+    target = cast("Target", to)  # the command line takes no other
+    path = export_model(
+        model, target, output, overwrite=overwrite, authors=authors, license_id=license_id
+    )
+    typer.echo(str(path))
 
 
 def remove(name: str, *, ask: bool) -> None:

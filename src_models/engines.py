@@ -232,15 +232,19 @@ def _open_in_memory(model: Any, choice: Choice) -> Engine:
         from src_models.keras_engine import KerasEngine
 
         return KerasEngine(model, choice.reason)
-    description = model.description
-    weights = {
+    description, weights = model.description, weights_in(model)
+    # Training changes them, so it is they that tell whether the engine opened before will do.
+    content = fingerprint(weights, description.to_json())
+    return _kept((content, choice), lambda: _with_weights(description, weights, choice))
+
+
+def weights_in(model: ImageModel) -> Weights:
+    """Return the weights of a model in memory, as `src_models.weight_file.read_weights` does."""
+    return {
         f"{layer.name}/{kind}": np.array(values, np.float32)
         for layer in model.model.layers
         for kind, values in zip(("kernel", "bias"), layer.get_weights(), strict=False)
     }
-    # Training changes them, so it is they that tell whether the engine opened before will do.
-    content = fingerprint(weights, description.to_json())
-    return _kept((content, choice), lambda: _with_weights(description, weights, choice))
 
 
 def _open_file(model: Any, path: Path, choice: Choice) -> Engine:

@@ -24,7 +24,7 @@ GPU_PROVIDERS = (
     "DmlExecutionProvider",
     "CoreMLExecutionProvider",
 )
-_OPSET = 13  # depth-to-space with a mode, and all that DirectML knows
+OPSET = 13  # depth-to-space with a mode, and all that DirectML knows
 
 
 class OnnxEngine:
@@ -104,7 +104,7 @@ def write_down(description: ModelDescription, weights: Weights) -> bytes:
     import onnx
     from onnx import TensorProto, helper
 
-    operations = _Operations(weights)
+    operations = OnnxOperations(weights)
     first = operations.node("Transpose", ["image"], perm=[0, 3, 1, 2])
     answer = walk(description.config, first, operations)
     operations.node("Transpose", [answer], output="answer", perm=[0, 2, 3, 1])
@@ -116,12 +116,12 @@ def write_down(description: ModelDescription, weights: Weights) -> bytes:
         [helper.make_tensor_value_info("answer", TensorProto.FLOAT, ["b", "H", "W", channels])],
         operations.constants,
     )
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", _OPSET)], ir_version=8)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=8)
     onnx.checker.check_model(model)
     return bytes(model.SerializeToString())
 
 
-class _Operations:
+class OnnxOperations:
     """The network's operations as ONNX nodes, on features ``(B, C, H, W)``; tensors are names."""
 
     def __init__(self, weights: Weights) -> None:
@@ -137,35 +137,41 @@ class _Operations:
         self.nodes.append(self._helper.make_node(kind, inputs, [output], **attributes))
         return output
 
-    def _constant(self, values: Any, name: str = "") -> str:
+    def constant(self, values: Any, name: str = "", dtype: type = np.float32) -> str:
+        """Keep an array with the network and return its name."""
         name = name or f"c{len(self.constants)}"
-        array = np.ascontiguousarray(values, np.float32)
+        array: Any = np.ascontiguousarray(values, dtype)
         self.constants.append(self._numpy_helper.from_array(array, name))
         return name
 
     def conv(self, x: str, name: str, relu: bool = False) -> str:
+        """Run a convolution, see `src_models.graph.Operations`."""
         kernel = self._weights[f"{name}/kernel"].transpose(3, 2, 0, 1)
         bias = self._weights[f"{name}/bias"]
         parts = [
-            self._constant(kernel, f"{name}/kernel"),
-            self._constant(bias, f"{name}/bias"),
+            self.constant(kernel, f"{name}/kernel"),
+            self.constant(bias, f"{name}/bias"),
         ]
         x = self.node("Conv", [x, *parts], pads=[kernel.shape[-1] // 2] * 4)
         return self.node("Relu", [x]) if relu else x
 
     def concat(self, parts: Sequence[str]) -> str:
+        """Put channels one behind the other."""
         return self.node("Concat", parts, axis=1)
 
     def add(self, a: str, b: str, factor: float = 1.0) -> str:
+        """Return ``a + factor * b``."""
         if factor != 1:
-            b = self.node("Mul", [b, self._constant(np.float32(factor).reshape(1))])
+            b = self.node("Mul", [b, self.constant(np.float32(factor).reshape(1))])
         return self.node("Add", [a, b])
 
     def shuffle(self, x: str, scale: int) -> str:
+        """Make pixels of channels."""
         return self.node("DepthToSpace", [x], blocksize=scale, mode="DCR")
 
     def repeat(self, x: str, scale: int) -> str:
-        scales = self._constant(np.array([1, 1, scale, scale]))
+        """Repeat each pixel along Y and X."""
+        scales = self.constant(np.array([1, 1, scale, scale]))
         return self.node(
             "Resize",
             [x, "", scales],

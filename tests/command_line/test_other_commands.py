@@ -167,3 +167,18 @@ def test_compare_tells_how_close_images_are(isr, tmp_path) -> None:
     wrong = isr("compare", "a.png", "c.png")
     assert wrong.returncode == 2
     assert "equally large" in wrong.stderr
+
+
+def test_a_model_is_exported_and_never_over_a_file(isr, tmp_path, tiny_network) -> None:
+    import onnx
+
+    tiny_network().save(tmp_path / "mine")
+    done = isr("export", "mine.keras", "--to", "onnx")
+    assert (done.returncode, done.stdout.strip()) == (0, "tiny.onnx"), done.stderr
+    onnx.checker.check_model(onnx.load(tmp_path / "tiny.onnx"), full_check=True)
+    again = isr("export", "mine.keras", "--to", "onnx")
+    assert again.returncode == 2
+    assert "nothing is overwritten unasked" in again.stderr
+    assert isr("export", "mine.keras", "--to", "onnx", "--overwrite").returncode == 0
+    assert isr("export", "mine.keras", "--to", "openvino", "-o", "out/other").returncode == 0
+    assert (tmp_path / "out" / "other.bin").exists()
