@@ -266,12 +266,19 @@ def download_model(
 
 @models_app.command("import")
 def import_model(
-    file: Annotated[Path, typer.Argument(help="A model file (.keras) that napari-isr saved.")],
+    file: Annotated[
+        Path,
+        typer.Argument(help="A model file (.keras) that napari-isr saved, or an ONNX file."),
+    ],
     name: Annotated[
         str | None, typer.Option(help="Name for the list; the model's own if left out.")
     ] = None,
 ) -> None:
-    """Add a model file to your own models; the widgets offer it, too."""
+    """Add a model file to your own models; the widgets offer it, too.
+
+    An ONNX file may hold any network that makes one image larger by a whole number. It is tried on
+    small images to find out what it takes.
+    """
     from napari_isr._cli_models import add
 
     add(file, name)

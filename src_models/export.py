@@ -126,7 +126,7 @@ def _open(model: str | Path | ImageModel) -> tuple[ModelDescription, Weights, Pa
     if isinstance(model, str | os.PathLike):
         file = find_model(model)
         description = describe_model(model)
-        return description, read_weights(file, description.config), file
+        return description, read_weights(file, description.network), file
     if not getattr(model, "is_as_built", False):
         raise InvalidInputError(
             "A network whose model was replaced by hand cannot be exported: its settings no "

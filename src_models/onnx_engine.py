@@ -45,15 +45,18 @@ class OnnxEngine:
     def __init__(self, description: ModelDescription, weights: Weights, reason: str = "") -> None:
         import onnxruntime
 
-        self.description, self.reason = description, reason
-        self._running: dict[int, Any] = {}
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 3
         # Its arena keeps whatever the largest batch took, for every session.
         options.enable_cpu_mem_arena = False
-        self._session = onnxruntime.InferenceSession(
+        session = onnxruntime.InferenceSession(
             write_down(description, weights), options, providers=providers()
         )
+        self._start(description, session, reason)
+
+    def _start(self, description: ModelDescription, session: Any, reason: str) -> None:
+        self.description, self.reason, self._session = description, reason, session
+        self._running: dict[int, Any] = {}
 
     def run(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
         """Answer a batch ``(B, H, W, C)`` in [0, 1].
@@ -70,9 +73,12 @@ class OnnxEngine:
         options = self._running[id(batch)] = onnxruntime.RunOptions()
         try:
             with our_errors(batch.shape):
-                return np.asarray(self._session.run(None, {"image": batch}, options)[0])
+                return self._answer(batch, options)
         finally:
             del self._running[id(batch)]
+
+    def _answer(self, batch: NDArray[np.float32], options: Any) -> NDArray[np.float32]:
+        return np.asarray(self._session.run(None, {"image": batch}, options)[0])
 
     def stop(self, batch: NDArray[np.float32]) -> None:
         """Make a batch that runs in another thread end with an error."""
@@ -106,7 +112,7 @@ def write_down(description: ModelDescription, weights: Weights) -> bytes:
 
     operations = OnnxOperations(weights)
     first = operations.node("Transpose", ["image"], perm=[0, 3, 1, 2])
-    answer = walk(description.config, first, operations)
+    answer = walk(description.network, first, operations)
     operations.node("Transpose", [answer], output="answer", perm=[0, 2, 3, 1])
     channels = description.channels
     graph = helper.make_graph(

@@ -118,7 +118,7 @@ class OpenVinoEngine:
         """Name all that the compiled network depends on."""
         import openvino
 
-        network = config_to_dict(self.description.config)
+        network = config_to_dict(self.description.network)
         processor = self._core.get_property("CPU", "FULL_DEVICE_NAME"), os.cpu_count()
         made_of = network, shape, _SETTINGS, openvino.get_version(), processor
         return fingerprint(self._weights, repr(made_of))
@@ -146,7 +146,7 @@ def write_down(description: ModelDescription, weights: Weights, shape: Sequence[
 
     image = opset13.parameter(list(shape), np.float32, name="image")
     channels_first = opset13.transpose(image, np.array([0, 3, 1, 2]))
-    answer = walk(description.config, channels_first, OpenVinoOperations(weights))
+    answer = walk(description.network, channels_first, OpenVinoOperations(weights))
     channels_last = opset13.transpose(answer, np.array([0, 2, 3, 1]))
     return openvino.Model([channels_last], [image], description.config.network)
 

@@ -59,6 +59,7 @@ def metadata_of(description: ModelDescription) -> dict[str, str]:
         "input_range": "0..1",
         "scale": str(description.scale),
         "channels": str(description.channels),
+        "border": str(border_of(description)),
         KEY: description.to_json(),
     }
 
@@ -87,7 +88,7 @@ def as_onnx(description: ModelDescription, weights: Weights) -> bytes:
     if border:
         pads = operations.constant([0, 0, border, border] * 2, dtype=np.int64)
         padded = operations.node("Pad", [padded, pads], mode="reflect")
-    answer = walk(description.config, padded, operations)
+    answer = walk(description.network, padded, operations)
     cut = border * scale
     if cut:
         slicing = [[cut, cut], [-cut, -cut], [2, 3]]
@@ -142,7 +143,7 @@ def as_openvino(description: ModelDescription, weights: Weights) -> Any:
     if border:
         ends = np.array([0, 0, border, border])
         x = opset13.pad(x, ends, ends, "reflect")
-    x = walk(description.config, x, OpenVinoOperations(weights))
+    x = walk(description.network, x, OpenVinoOperations(weights))
     if cut:
         begin, end = np.array([cut, cut]), np.array([-cut, -cut])
         x = opset13.slice(x, begin, end, np.array([1, 1]), np.array([2, 3]))
