@@ -112,6 +112,7 @@ def test_an_imported_onnx_model_is_offered_to_upscale_and_not_to_train(
     file = export_model(tiny_model_file, "onnx", tmp_path / "other.onnx")
     add_user_model(file, "foreign")
     add_user_model(tiny_model_file, "own")
-    assert {"foreign", "own"} <= set(UpscaleWidget(viewer).model.choices)
+    viewer.window.add_dock_widget(UpscaleWidget(viewer))
+    assert {"foreign", "own"} <= set(docked(viewer)[0].model.choices)
     assert "own" in named_descriptions(trainable=True)
     assert "foreign" not in named_descriptions(trainable=True)
