@@ -18,12 +18,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-from PIL import Image
-
 from src_models.description import ModelDescription
 from src_models.errors import InvalidInputError
+from src_models.example_images import PERCENTILES, write_examples
 from src_models.file_errors import reason_of
 from src_models.model_card import card_in_markdown
 from src_models.onnx_engine import OPSET
@@ -42,10 +39,6 @@ _PAPERS = {
     ),
 }
 _OURS = "The napari-isr maintainers", "BSD-3-Clause"
-_TEST_SIZE, _COVER_SIZE = 64, 256
-# What is mapped to 0 and 1, where the range is measured: as `src_models.intensity`, but for
-# structures that are smaller than these shares of the image.
-_PERCENTILES = 0.1, 99.9
 
 
 @dataclass(frozen=True)
@@ -111,7 +104,7 @@ def write_package(
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=".package-") as name:
         folder = Path(name)
         (folder / "network.onnx").write_bytes(network)
-        _write_test_images(description, network, folder)
+        write_examples(description, network, folder)
         text = card_in_markdown(description, card.authors, card.license_id)
         (folder / "README.md").write_text(text, encoding="utf-8")
         attached: list[Path] = []
@@ -214,7 +207,7 @@ def _input(description: ModelDescription, folder: Path) -> dict[str, Any]:
     # Pixels of a result are the unit of length: whole numbers, so that no size is rounded.
     space = {"type": "space", "size": size, "scale": description.scale, "concatenable": True}
     axes = [axis for axis in ("channel", "y", "x") if axis != "channel" or description.channels > 1]
-    low, high = _PERCENTILES
+    low, high = PERCENTILES
     if description.intensity == "measured":
         told = "Image of any intensities."
         percentiles = {"min_percentile": low, "max_percentile": high}
@@ -227,6 +220,7 @@ def _input(description: ModelDescription, folder: Path) -> dict[str, Any]:
         "description": told,
         "axes": [*_axes(description), {"id": "y", **space}, {"id": "x", **space}],
         "test_tensor": {"source": folder / "test_input.npy"},
+        "sample_tensor": {"source": folder / "sample_input.tif"},
         "data": {"type": "float32", "range": _range(description)},
         "pad": {"mode": "reflect"} if description.reflects else None,
         "preprocessing": [step],
@@ -257,6 +251,7 @@ def _output(description: ModelDescription, folder: Path) -> dict[str, Any]:
         "description": told,
         "axes": [*_axes(description), *space],
         "test_tensor": {"source": folder / "test_output.npy"},
+        "sample_tensor": {"source": folder / "sample_output.tif"},
         "data": {"type": "float32", "range": _range(description)},
         "postprocessing": steps,
     }
@@ -269,59 +264,6 @@ def _range(description: ModelDescription) -> tuple[float | None, float | None]:
 def _tags(description: ModelDescription) -> list[str]:
     always = ["super-resolution", "image-restoration", "2d", "napari", "napari-isr"]
     return [*always, description.config.network]
-
-
-def _write_test_images(description: ModelDescription, network: bytes, folder: Path) -> None:
-    """Write an image, what the package makes of it, and a cover that shows both."""
-    import onnxruntime
-
-    image = _spots(description.channels)
-    if description.intensity == "8-bit":
-        low, high = 0.0, 255.0
-    else:
-        low, high = (float(np.percentile(image, p)) for p in _PERCENTILES)
-    unit = (image - low) / (high - low)
-    session = onnxruntime.InferenceSession(network, providers=["CPUExecutionProvider"])
-    batch = unit.transpose(2, 0, 1)[None].astype(np.float32)
-    answer = np.asarray(session.run(None, {"image": batch})[0])
-    stored = np.clip(answer * 255, 0, 255) if description.intensity == "8-bit" else answer
-    np.save(folder / "test_input.npy", image.transpose(2, 0, 1)[None].astype(np.float32))
-    np.save(folder / "test_output.npy", stored.astype(np.float32))
-    both = unit, answer[0].transpose(1, 2, 0)
-    sides = [_as_picture(side, how) for side, how in zip(both, (0, 3), strict=True)]
-    cover = Image.new("RGB", (2 * _COVER_SIZE, _COVER_SIZE))
-    for number, side in enumerate(sides):
-        cover.paste(side, (number * _COVER_SIZE, 0))
-    cover.save(folder / "cover.png")
-
-
-def _spots(channels: int) -> NDArray[np.float32]:
-    """Draw blurred spots and lines on a dim background, ``(Y, X, C)`` from 0 to 255.
-
-    The darkest and brightest parts are cut off, as in a camera: so the percentiles of the
-    package and the range that `src_models.upscale` measures are the same.
-    """
-    from scipy.ndimage import gaussian_filter
-
-    rng = np.random.default_rng(7)
-    planes = []
-    for _ in range(channels):
-        plane = np.zeros((_TEST_SIZE, _TEST_SIZE))
-        y, x = rng.integers(0, _TEST_SIZE, (2, 40))
-        plane[y, x] = rng.uniform(0.3, 1, 40)
-        plane[rng.integers(8, _TEST_SIZE - 8), 6:-6] = 0.3
-        plane = gaussian_filter(plane, 1.3)
-        low, high = np.percentile(plane, (2, 98))
-        planes.append(np.clip((plane - low) / (high - low), 0, 1) * 255)
-    return np.stack(planes, axis=-1).astype(np.float32)
-
-
-def _as_picture(unit: NDArray[Any], resampling: int) -> Image.Image:
-    """Return an image in [0, 1], of which at most three channels are seen, as part of a cover."""
-    grey = np.clip(unit[..., : 3 if unit.shape[-1] >= 3 else 1], 0, 1)
-    pixels = np.rint(np.broadcast_to(grey, (*unit.shape[:2], 3)) * 255).astype(np.uint8)
-    size = (_COVER_SIZE, _COVER_SIZE)
-    return Image.fromarray(pixels).resize(size, Image.Resampling(resampling))
 
 
 def _as_title(name: str) -> str:

@@ -28,6 +28,8 @@ from src_models.onnx_probe import Finding, Refusal, probe
 
 # Under which files that we exported carry our description (`src_models.standalone`).
 _KEY = "napari-isr"
+# Nobody knows what a foreign network needs; the largest ones of ISR need so much.
+_OVERLAP = 32
 
 
 def check_onnxruntime() -> None:
@@ -141,7 +143,9 @@ def _cost(path: Path, found: Finding) -> Cost:
     plane = (found.height, found.width)
     shape = (1, found.channels, *plane) if found.layout == "NCHW" else (1, *plane, found.channels)
     parameters, operations, features = measure_cost(path, shape)
-    return Cost(parameters, max(operations // pixels, 1), max(features // pixels, 1))
+    if operations < parameters * pixels:  # the graph does not tell; a convolution takes twice that
+        operations = 2 * parameters * pixels
+    return Cost(parameters, max(operations // pixels, 1), max(features // pixels, 16))
 
 
 def _told(metadata: dict[str, str]) -> ModelDescription | None:
@@ -174,7 +178,8 @@ def _described(
     if told is None or told.scale != found.scale or told.channels != found.channels:
         least = min(found.height, found.width)
         config = OnnxConfig(least=least, **facts)
-        return ModelDescription(name=name, config=config, summary="From an ONNX file.")
+        summary = "From an ONNX file."
+        return ModelDescription(name=name, config=config, overlap=_OVERLAP, summary=summary)
     # Our own files do by themselves what is to be done at the border.
     radius = told.config.receptive_radius
     return ModelDescription(
