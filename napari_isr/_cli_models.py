@@ -77,7 +77,8 @@ def show_details(name: str, *, as_json: bool) -> None:
         return
     typer.echo(f"{description.name}: {description.in_words}")
     config = description.config
-    told_of = config.arch_params or {k: v for k, v in asdict(config).items() if k in _TOLD_OF_ONNX}
+    facts = {k: v for k, v in asdict(config).items() if k in _TOLD_OF_ONNX and v}
+    told_of = config.arch_params or facts
     typer.echo(f"Network: {config.network.upper()} {told_of}")
     if name in model_names():
         typer.echo(f"Where: {_place(name)}")

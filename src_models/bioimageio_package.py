@@ -113,10 +113,7 @@ def write_package(
         try:
             complaint = _pack_and_test(description, card, folder, attached, path)
         except ValueError as error:  # pydantic's, of a field that does not fit
-            raise InvalidInputError(
-                "The BioImage Model Zoo does not take the package: "
-                f"{_first_complaint(error)}. Change the model's name, authors or licence."
-            ) from error
+            raise _as_ours(error, card) from error
         finally:
             _close_files()
     if complaint:
@@ -277,9 +274,16 @@ def _as_name(author: str) -> str:
     return author.split(",")[0].replace("/", "-").replace("\\", "-").strip() or "unknown"
 
 
-def _first_complaint(error: ValueError) -> str:
+def _as_ours(error: ValueError, card: Card) -> InvalidInputError:
     found: Sequence[Mapping[str, Any]] = getattr(error, "errors", list)()
-    if not found:
-        return reason_of(error)
-    place = ".".join(str(part) for part in found[0].get("loc", ()))
-    return f"{place}: {found[0].get('msg')}"
+    place = ".".join(str(part) for part in found[0].get("loc", ())) if found else ""
+    if place.startswith("license"):  # the zoo would list all there are
+        return InvalidInputError(
+            "The BioImage Model Zoo takes licences by their SPDX identifiers, such as CC-BY-4.0 or "
+            f"MIT (see spdx.org/licenses). Received: {card.license_id!r}."
+        )
+    told = f"{place}: {found[0].get('msg')}" if found else reason_of(error)
+    return InvalidInputError(
+        f"The BioImage Model Zoo does not take the package: {told[:300]}. Change the model's name, "
+        "authors or summary."
+    )

@@ -142,6 +142,17 @@ def test_a_network_of_one_size_works_by_tiles_of_that_size(tmp_path: Path) -> No
             np.testing.assert_allclose(result, expected, atol=1)
 
 
+def test_a_network_of_one_batch_size_gets_batches_of_that_size(tmp_path: Path) -> None:
+    path = learnt(1).save(tmp_path / "a.onnx", [2, 1, "h", "w"])
+    free = learnt(1).save(tmp_path / "b.onnx", ["n", 1, "h", "w"])
+    pixels = image(1, (70, 50))[..., 0]
+    for batch_size in (1, 3):
+        settings: Any = {"batch_size": batch_size, "tile_size": 20}
+        np.testing.assert_array_equal(
+            upscale(pixels, path, **settings), upscale(pixels, free, **settings)
+        )
+
+
 @pytest.mark.parametrize("multiple", [2, 4])
 def test_a_network_that_insists_on_multiples_gets_them(tmp_path: Path, multiple: int) -> None:
     graph = Graph().do("SpaceToDepth", blocksize=multiple)
