@@ -108,6 +108,16 @@ def test_scale_channels_and_range_are_found(
     assert np.abs(larger - repeated(pixels, scale)).mean() < 10
 
 
+@pytest.mark.parametrize("white", [1, 255])
+def test_the_range_is_found_without_a_limit_in_the_network(tmp_path: Path, white: int) -> None:
+    graph = Graph().do("Sub", np.float32(0.45 * white))  # a mean, as many networks take off
+    graph.do("Conv", np.eye(3, dtype=np.float32)[..., None, None], np.full(3, -0.6 * white, "f4"))
+    graph.do("LeakyRelu", alpha=0.98).do("Add", np.float32(1.05 * white)).larger(3, "cubic")
+    path = graph.save(tmp_path / "a.onnx", ["n", 3, "h", "w"])
+    config: Any = describe_model(path).config
+    assert config.data_range == white
+
+
 @pytest.mark.parametrize("dtype", ["float", "half", "byte"])
 @pytest.mark.parametrize("layout", ["NCHW", "NHWC"])
 @pytest.mark.parametrize("told", [True, False])
