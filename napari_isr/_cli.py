@@ -41,6 +41,14 @@ models_app = typer.Typer(
 app.add_typer(models_app, name="models")
 
 
+class Target(StrEnum):
+    """What `--to` takes."""
+
+    ONNX = "onnx"
+    OPENVINO = "openvino"
+    BIOIMAGEIO = "bioimageio"
+
+
 class Format(StrEnum):
     """What `--format` takes."""
 
@@ -189,6 +197,44 @@ def compare(
     show_comparison(truth, image, as_json=json)
 
 
+@app.command()
+def export(
+    model: Annotated[
+        str, typer.Argument(help="A name from 'napari-isr models list', or a model file.")
+    ],
+    to: Annotated[
+        Target,
+        typer.Option(help="An ONNX or OpenVINO file, or a package of the BioImage Model Zoo."),
+    ],
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", help="File or folder; the model's name if left out."),
+    ] = None,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace a file that is there already.")
+    ] = False,
+    author: Annotated[
+        list[str] | None,
+        typer.Option(help="Who made the model, for the package; give it once for each."),
+    ] = None,
+    license_id: Annotated[
+        str | None,
+        typer.Option("--license", help="Of the model, for the package, such as CC-BY-4.0."),
+    ] = None,
+) -> None:
+    """Write a model into a file that other programs run; nothing of napari-isr is needed there.
+
+    For example:
+
+      napari-isr export microscopy-x2 --to onnx
+
+      napari-isr export mine --to bioimageio -o mine.zip --author "Ada Lovelace" --license MIT
+    """
+    from napari_isr._cli_models import export_to
+
+    export_to(model, to.value, output, overwrite, author or [], license_id)
+
+
 @models_app.command("list")
 def list_models(json: Json = False) -> None:
     """List all models: those that come along, your own, and those to download."""
@@ -220,12 +266,19 @@ def download_model(
 
 @models_app.command("import")
 def import_model(
-    file: Annotated[Path, typer.Argument(help="A model file (.keras) that napari-isr saved.")],
+    file: Annotated[
+        Path,
+        typer.Argument(help="A model file (.keras) that napari-isr saved, or an ONNX file."),
+    ],
     name: Annotated[
         str | None, typer.Option(help="Name for the list; the model's own if left out.")
     ] = None,
 ) -> None:
-    """Add a model file to your own models; the widgets offer it, too."""
+    """Add a model file to your own models; the widgets offer it, too.
+
+    An ONNX file may hold any network that makes one image larger by a whole number. It is tried on
+    small images to find out what it takes.
+    """
     from napari_isr._cli_models import add
 
     add(file, name)

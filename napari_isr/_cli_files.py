@@ -16,7 +16,7 @@ from src_models.image_io import read_image
 from src_models.picture import Picture, printable, unit_symbol
 from src_models.pretrained import describe_model
 
-_MODEL_ENDINGS = (".keras", ".hdf5", ".h5")
+_MODEL_ENDINGS = (".keras", ".hdf5", ".h5", ".onnx", ".onnx.zip")
 _SSIM_WINDOW = 11
 
 
@@ -25,7 +25,9 @@ def show_files(files: Sequence[Path], *, as_json: bool) -> int:
     code = 0
     for file in files:
         try:
-            record = _model(file) if file.suffix in _MODEL_ENDINGS else _image(read_image(file))
+            record = (
+                _model(file) if file.name.endswith(_MODEL_ENDINGS) else _image(read_image(file))
+            )
         except SuperResolutionError as error:
             code = FAILED
             record = {"error": str(error)}

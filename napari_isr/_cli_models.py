@@ -1,23 +1,31 @@
-"""``napari-isr models``: list, details, download, import, remove."""
+"""``napari-isr models``: list, details, download, import, remove; and ``export``."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 import typer
 
+from napari_isr._cli import say
 from src_models.description import read_description
 from src_models.download import cache_folder, fetch, find_cached
 from src_models.errors import InvalidInputError, ModelFileError
+from src_models.onnx_files import describe_onnx
+from src_models.onnx_look import is_onnx
 from src_models.pretrained import BUNDLED, describe_model, is_at_hand, model_names
 from src_models.published import PUBLISHED
 from src_models.user_models import add_user_model, user_models
 
+if TYPE_CHECKING:
+    from src_models.export import Target
+
 # Of a training record: what people ask for. The rest has thousands of numbers.
 _TOLD = ("by", "license", "trained_on", "epochs", "seconds", "backend", "machine")
+_TOLD_OF_ONNX = ("layout", "data_range", "multiple", "fixed_height", "fixed_width")
 
 
 def _place(name: str) -> str:
@@ -68,7 +76,10 @@ def show_details(name: str, *, as_json: bool) -> None:
         typer.echo(json.dumps(record, indent=1))
         return
     typer.echo(f"{description.name}: {description.in_words}")
-    typer.echo(f"Network: {description.config.network.upper()} {description.config.arch_params}")
+    config = description.config
+    facts = {k: v for k, v in asdict(config).items() if k in _TOLD_OF_ONNX and v}
+    told_of = config.arch_params or facts
+    typer.echo(f"Network: {config.network.upper()} {told_of}")
     if name in model_names():
         typer.echo(f"Where: {_place(name)}")
     for key, value in told.items():
@@ -89,12 +100,33 @@ def download(name: str) -> None:
 
 def add(file: Path, name: str | None) -> None:
     """Copy a model file into the folder of the user's models."""
-    name = name or read_description(file).name
+    if name is None:
+        name = (describe_onnx(file) if is_onnx(file) else read_description(file)).name
     if name in BUNDLED or name in PUBLISHED:
         raise InvalidInputError(
             f"The name {name!r} is taken by a model of napari-isr: give another one with --name."
         )
     typer.echo(str(add_user_model(file, name)))
+    if is_onnx(file):
+        say(f"{name}: {describe_model(name).in_words}")
+
+
+def export_to(
+    model: str,
+    to: str,
+    output: Path | None,
+    overwrite: bool,
+    authors: Sequence[str],
+    license_id: str | None,
+) -> None:
+    """Write a model for other programs and tell the file."""
+    from src_models.export import export_model
+
+    target = cast("Target", to)  # the command line takes no other
+    path = export_model(
+        model, target, output, overwrite=overwrite, authors=authors, license_id=license_id
+    )
+    typer.echo(str(path))
 
 
 def remove(name: str, *, ask: bool) -> None:

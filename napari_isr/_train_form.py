@@ -272,7 +272,7 @@ def _complaint_about_pairs(choices: TrainChoices) -> str:
 
 def _config(choices: TrainChoices) -> NetworkConfig:
     if choices.description is not None:
-        return choices.description.config
+        return choices.description.network
     is_list = isinstance(choices.images, list)
     channels = choices.channels or (count_channels(choices.images) if is_list else 1)
     return scratch_config(choices.size, choices.scale, channels)

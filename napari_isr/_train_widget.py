@@ -54,7 +54,7 @@ class TrainWidget(TrainPanel):
 
     def __init__(self, viewer: napari.viewer.Viewer) -> None:
         self._viewer = viewer
-        self._models = named_descriptions()
+        self._models = named_descriptions(trainable=True)
         self._is_docked = False
         super().__init__(self._image_layers, self._model_choices)
         self._worker: Any = None
@@ -113,7 +113,7 @@ class TrainWidget(TrainPanel):
     @ensure_main_thread  # type: ignore[untyped-decorator,unused-ignore]
     def _models_changed(self, _name: str) -> None:
         if self._is_open:
-            self._models |= named_descriptions()
+            self._models |= named_descriptions(trainable=True)
             self.network.start.reset_choices()
 
     def _theme_changed(self) -> None:
@@ -135,7 +135,9 @@ class TrainWidget(TrainPanel):
         if not path or str(path) == ".":
             return
         try:
-            self._models[str(path)] = read_description(path)
+            description = read_description(path)
+            _ = description.network  # which models from ONNX files have not
+            self._models[str(path)] = description
         except SuperResolutionError as error:
             self._refresh()
             self._complain(self.network.model_note, str(error))

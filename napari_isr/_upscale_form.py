@@ -12,10 +12,10 @@ import numpy as np
 
 from napari_isr._layers import LayerSource, computed_lazily
 from src_models.axes import ImageStack, is_lazy
-from src_models.config import NetworkConfig
 from src_models.description import ModelDescription
 from src_models.engines import EngineName, choose_engine
 from src_models.errors import ModelFileError, SuperResolutionError
+from src_models.foreign_config import AnyConfig, OnnxConfig
 from src_models.intensity import check_dtype
 from src_models.noise import is_low_light
 from src_models.pretrained import BUNDLED, describe_model, model_names
@@ -52,7 +52,7 @@ class Job:
         What would happen, where, and how long it would take.
     advice : str
         What another model would do better, as far as the image shows.
-    config : NetworkConfig or None
+    config : AnyConfig or None
         The network; None if the model cannot be used.
     pixels : int
         Input pixels that the network would be given, all planes together; 0 if something does
@@ -68,7 +68,7 @@ class Job:
     axes_complaint: str = ""
     plan: str = ""
     advice: str = ""
-    config: NetworkConfig | None = None
+    config: AnyConfig | None = None
     pixels: int = 0
     together: str = ""
     speed: float | None = None
@@ -90,15 +90,22 @@ class Job:
         return max(int(seconds / estimate_seconds(self.config, 1, self.speed)), 64**2)
 
 
-def named_descriptions() -> dict[str, ModelDescription]:
+def named_descriptions(*, trainable: bool = False) -> dict[str, ModelDescription]:
     """Return the named models with their descriptions; files that are none are left out.
 
     Nothing is downloaded.
+
+    Parameters
+    ----------
+    trainable : bool
+        Leave out what can be used, but not trained: models from ONNX files.
     """
     descriptions = {}
     for name in model_names():
         with suppress(ModelFileError):
-            descriptions[name] = describe_model(name)
+            description = describe_model(name)
+            if not (trainable and isinstance(description.config, OnnxConfig)):
+                descriptions[name] = description
     return descriptions
 
 
@@ -182,7 +189,7 @@ def _plan(
     basis = "as it took before" if speed else "estimated"
     result = f"Result: {' x '.join(map(str, shape))} ({source.axes}), {_bytes_in_words(size)}"
     try:
-        choice = choose_engine(engine)
+        choice = choose_engine(engine, description)
     except SuperResolutionError as error:
         return str(error)
     if computed_lazily(source.array, scale):

@@ -234,7 +234,10 @@ class UpscaleWidget(Container[Any]):
     def _model_chosen(self, choice: str | None) -> None:
         if choice == _OPEN_FILE:
             path, _ = QFileDialog.getOpenFileName(
-                self.native, "Open a model file", "", "Model files (*.keras *.hdf5 *.h5);;All (*)"
+                self.native,
+                "Open a model file",
+                "",
+                "Model files (*.keras *.onnx *.hdf5 *.h5);;All (*)",
             )
             self.open_model_file(path)
         else:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from src_models.discriminator import Discriminator
     from src_models.engines import open_engine
     from src_models.errors import SuperResolutionError
+    from src_models.export import export_model
     from src_models.image_io import read_image, write_image
     from src_models.model_io import load_model
     from src_models.overlap import measure_overlap
@@ -37,6 +38,7 @@ _HOME = {
     "Trainer": "trainer",
     "TrainingControl": "training_events",
     "TrainingSettings": "training_config",
+    "export_model": "export",
     "load_model": "model_io",
     "measure_overlap": "overlap",
     "model_names": "pretrained",
@@ -61,6 +63,7 @@ __all__ = [
     "TrainingControl",
     "TrainingSettings",
     "describe_model",
+    "export_model",
     "load_model",
     "measure_overlap",
     "model_names",

@@ -14,8 +14,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from src_models.config import NetworkConfig, config_from_dict, config_to_dict
+from src_models.config import NetworkConfig
 from src_models.errors import InvalidInputError, ModelFileError
+from src_models.foreign_config import (
+    AnyConfig,
+    OnnxConfig,
+    any_config_from_dict,
+    any_config_to_dict,
+)
 
 MEMBER = "napari-isr.json"
 FORMAT = 1
@@ -31,7 +37,7 @@ class ModelDescription:
     ----------
     name : str
         Short name for lists, layer names and records.
-    config : RDNConfig or RRDNConfig
+    config : RDNConfig, RRDNConfig or OnnxConfig
         The network.
     intensity : {"measured", "8-bit"}
         What the network's 0 and 1 stand for: the range measured on the image, or 0 and 255 for
@@ -49,7 +55,7 @@ class ModelDescription:
     """
 
     name: str
-    config: NetworkConfig
+    config: AnyConfig
     intensity: Intensity = "8-bit"
     overlap: int | None = None
     border: Border = "reflected"
@@ -90,6 +96,23 @@ class ModelDescription:
         return self.config.c_dim
 
     @property
+    def network(self) -> NetworkConfig:
+        """The settings of a network that we can build.
+
+        Raises
+        ------
+        ModelFileError
+            If it comes from an ONNX file, which only ONNX Runtime can run.
+        """
+        if isinstance(self.config, OnnxConfig):
+            raise ModelFileError(
+                f"The model {self.name!r} comes from an ONNX file: it can be used to upscale, but "
+                "not be loaded into Keras, trained further or exported. Choose a model of "
+                "napari-isr for that."
+            )
+        return self.config
+
+    @property
     def reflects(self) -> bool:
         """Whether the image goes on past its border, as its reflection."""
         return self.border == "reflected"
@@ -119,7 +142,7 @@ class ModelDescription:
         record = {
             "format": FORMAT,
             "name": self.name,
-            "config": config_to_dict(self.config),
+            "config": any_config_to_dict(self.config),
             "intensity": self.intensity,
             "overlap": self.overlap,
             "border": self.border,
@@ -149,7 +172,7 @@ class ModelDescription:
                 raise InvalidInputError(
                     "the model was saved by a newer version of napari-isr: update napari-isr."
                 )
-            return cls(**{**record, "config": config_from_dict(record["config"])})
+            return cls(**{**record, "config": any_config_from_dict(record["config"])})
         except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
             if isinstance(error, InvalidInputError):
                 raise

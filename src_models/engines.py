@@ -8,6 +8,8 @@
 4. ONNX Runtime on the processor;
 5. Keras on the processor, and always for a network whose `model` was replaced by hand.
 
+A model from an ONNX file is always run by ONNX Runtime.
+
 Asking Keras means importing it, which takes seconds. So it is asked only if it is loaded already,
 or if the system shows a device: an NVIDIA or AMD one on Linux, NVIDIA's driver on Windows. Apple's
 are left to whoever names an engine.
@@ -30,6 +32,9 @@ from numpy.typing import NDArray
 
 from src_models.description import ModelDescription
 from src_models.errors import InvalidInputError
+from src_models.foreign_config import OnnxConfig
+from src_models.onnx_files import check_onnxruntime
+from src_models.onnx_look import is_onnx
 from src_models.pretrained import describe_model, find_model
 from src_models.timing import processors_in_words
 from src_models.weight_file import Weights, fingerprint, read_weights
@@ -126,7 +131,8 @@ def open_engine(model: str | Path | ImageModel | Engine, engine: EngineName = "a
     path = None if in_memory else find_model(model)  # type: ignore[arg-type]
     replaced = in_memory and not getattr(model, "is_as_built", False)
     error: Exception | None = None
-    for choice in _choices(engine, replaced):
+    foreign = path is not None and is_onnx(path)
+    for choice in _for_onnx(engine) if foreign else _choices(engine, replaced):
         try:
             return (
                 _open_in_memory(model, choice) if path is None else _open_file(model, path, choice)
@@ -139,20 +145,35 @@ def open_engine(model: str | Path | ImageModel | Engine, engine: EngineName = "a
     ) from error
 
 
-def choose_engine(engine: EngineName = "auto") -> Choice:
+def choose_engine(engine: EngineName = "auto", model: ModelDescription | None = None) -> Choice:
     """Return which engine would be used, without loading it.
 
     Parameters
     ----------
     engine : {"auto", "keras", "openvino", "onnxruntime"}
         As for `open_engine`.
+    model : ModelDescription, optional
+        What is to be run; None for any network of ours.
 
     Raises
     ------
     InvalidInputError
         If there is no such engine, or it is not installed.
     """
+    if model is not None and isinstance(model.config, OnnxConfig):
+        return next(_for_onnx(engine))
     return next(_choices(engine, replaced=False))
+
+
+def _for_onnx(engine: EngineName) -> Iterator[Choice]:
+    """Yield what may run a model from an ONNX file."""
+    check_onnxruntime()
+    if engine not in ("auto", "onnxruntime"):
+        raise InvalidInputError(
+            "Only ONNX Runtime runs a model from an ONNX file. "
+            f'Received: engine={engine!r}. Use engine="auto".'
+        )
+    yield Choice("onnxruntime", "Runs on ONNX Runtime: the model is an ONNX file.")
 
 
 def _choices(engine: EngineName, replaced: bool) -> Iterator[Choice]:
@@ -232,15 +253,19 @@ def _open_in_memory(model: Any, choice: Choice) -> Engine:
         from src_models.keras_engine import KerasEngine
 
         return KerasEngine(model, choice.reason)
-    description = model.description
-    weights = {
+    description, weights = model.description, weights_in(model)
+    # Training changes them, so it is they that tell whether the engine opened before will do.
+    content = fingerprint(weights, description.to_json())
+    return _kept((content, choice), lambda: _with_weights(description, weights, choice))
+
+
+def weights_in(model: ImageModel) -> Weights:
+    """Return the weights of a model in memory, as `src_models.weight_file.read_weights` does."""
+    return {
         f"{layer.name}/{kind}": np.array(values, np.float32)
         for layer in model.model.layers
         for kind, values in zip(("kernel", "bias"), layer.get_weights(), strict=False)
     }
-    # Training changes them, so it is they that tell whether the engine opened before will do.
-    content = fingerprint(weights, description.to_json())
-    return _kept((content, choice), lambda: _with_weights(description, weights, choice))
 
 
 def _open_file(model: Any, path: Path, choice: Choice) -> Engine:
@@ -251,7 +276,11 @@ def _open_file(model: Any, path: Path, choice: Choice) -> Engine:
 
             return KerasEngine(load_cached(model), choice.reason)
         description = describe_model(model)
-        weights = read_weights(path, description.config)
+        if isinstance(description.config, OnnxConfig):
+            from src_models.onnx_file_engine import OnnxFileEngine
+
+            return OnnxFileEngine(description, path, choice.reason)
+        weights = read_weights(path, description.network)
         return _with_weights(description, weights, choice, keep=True)
 
     return _kept((str(model), path, path.stat().st_mtime_ns, choice), open_it)

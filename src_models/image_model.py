@@ -85,7 +85,7 @@ class ImageModel:
     @property
     def config(self) -> NetworkConfig:
         """The network's settings."""
-        return self._description.config
+        return self._description.network
 
     @property
     def name(self) -> str:

@@ -89,15 +89,14 @@ class BlockPlan:
             if i is not None and not (axis == "C" and stack.has_alpha)
         }
         work = TileWork(stack, description, tile_size, overlap, batch_size, corner, first, engine)
-        size = work.tile_size
         if tile_size is None:
-            size = choose_tile_size(
-                description.config, work.overlap, work.wanted_batch, engine, _TILE_BYTES
-            )
+            batch = work.wanted_batch
+            size = choose_tile_size(description.config, work.overlap, batch, engine, _TILE_BYTES)
+            work = TileWork(stack, description, size, overlap, batch, corner, first, engine)
         # The rim that alpha is interpolated over is one pixel wide.
         rim = max(work.overlap, int(stack.has_alpha))
-        grid = BlockGrid.of(stack.size, size, rim, description.reflects)
-        return cls(description, grid, size, work.overlap, work.wanted_batch, {})
+        grid = BlockGrid.of(stack.size, work.tile_size, rim, description.reflects)
+        return cls(description, grid, work.tile_size, work.overlap, work.wanted_batch, {})
 
     def run(
         self,

@@ -6,7 +6,8 @@ import math
 
 import psutil
 
-from src_models.config import NetworkConfig, RDNConfig
+from src_models.config import RDNConfig
+from src_models.foreign_config import AnyConfig, OnnxConfig
 
 # Up to here a larger tile wins speed: measured with microscopy-x2 on two cores, tiles of 256 take
 # a twentieth longer than tiles of 512.
@@ -20,12 +21,12 @@ _LANES = 16
 _OVER = {"openvino": 1.3, "keras": 1.5, "onnxruntime": 1.8}
 
 
-def bytes_per_pixel(config: NetworkConfig, engine: str = "keras") -> int:
+def bytes_per_pixel(config: AnyConfig, engine: str = "keras") -> int:
     """Return the network's working memory per input pixel, in bytes.
 
     Parameters
     ----------
-    config : RDNConfig or RRDNConfig
+    config : RDNConfig, RRDNConfig or OnnxConfig
         The network.
     engine : str
         What runs it: ``"keras"``, ``"openvino"`` or ``"onnxruntime"``.
@@ -33,12 +34,14 @@ def bytes_per_pixel(config: NetworkConfig, engine: str = "keras") -> int:
     return math.ceil(4 * _features(config) * _OVER[engine])
 
 
-def _features(config: NetworkConfig) -> int:
+def _features(config: AnyConfig) -> int:
     """Return how many numbers per input pixel are there at once, in the widest place.
 
     Those are the blocks that wait to be joined and their joint copy; or a dense block's; or what
     a convolution takes and gives, whose channels the processor's libraries round up to 16.
     """
+    if isinstance(config, OnnxConfig):
+        return config.features
     dense = config.G0 + config.C * config.G
     if isinstance(config, RDNConfig):
         waiting = config.D * config.G0
@@ -57,7 +60,7 @@ def _rounded_up(channels: int) -> int:
 
 
 def choose_tile_size(
-    config: NetworkConfig,
+    config: AnyConfig,
     overlap: int,
     batch_size: int,
     engine: str = "keras",
@@ -70,7 +73,7 @@ def choose_tile_size(
 
     Parameters
     ----------
-    config : RDNConfig or RRDNConfig
+    config : RDNConfig, RRDNConfig or OnnxConfig
         The network.
     overlap : int
         Pixels of context on every side of a tile.

@@ -148,7 +148,7 @@ def _tell_if_replaced(name: str, path: Path) -> None:
 
 def new_model(description: ModelDescription) -> RDN | RRDN:
     """Build the network that a description describes, with new weights."""
-    config = description.config
+    config = description.network
     common: dict[str, Any] = {"c_dim": config.c_dim, "kernel_size": config.kernel_size}
     model: RDN | RRDN
     if isinstance(config, RDNConfig):

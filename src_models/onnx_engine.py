@@ -24,7 +24,7 @@ GPU_PROVIDERS = (
     "DmlExecutionProvider",
     "CoreMLExecutionProvider",
 )
-_OPSET = 13  # depth-to-space with a mode, and all that DirectML knows
+OPSET = 13  # depth-to-space with a mode, and all that DirectML knows
 
 
 class OnnxEngine:
@@ -45,15 +45,18 @@ class OnnxEngine:
     def __init__(self, description: ModelDescription, weights: Weights, reason: str = "") -> None:
         import onnxruntime
 
-        self.description, self.reason = description, reason
-        self._running: dict[int, Any] = {}
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 3
         # Its arena keeps whatever the largest batch took, for every session.
         options.enable_cpu_mem_arena = False
-        self._session = onnxruntime.InferenceSession(
+        session = onnxruntime.InferenceSession(
             write_down(description, weights), options, providers=providers()
         )
+        self._start(description, session, reason)
+
+    def _start(self, description: ModelDescription, session: Any, reason: str) -> None:
+        self.description, self.reason, self._session = description, reason, session
+        self._running: dict[int, Any] = {}
 
     def run(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
         """Answer a batch ``(B, H, W, C)`` in [0, 1].
@@ -70,9 +73,12 @@ class OnnxEngine:
         options = self._running[id(batch)] = onnxruntime.RunOptions()
         try:
             with our_errors(batch.shape):
-                return np.asarray(self._session.run(None, {"image": batch}, options)[0])
+                return self._answer(batch, options)
         finally:
             del self._running[id(batch)]
+
+    def _answer(self, batch: NDArray[np.float32], options: Any) -> NDArray[np.float32]:
+        return np.asarray(self._session.run(None, {"image": batch}, options)[0])
 
     def stop(self, batch: NDArray[np.float32]) -> None:
         """Make a batch that runs in another thread end with an error."""
@@ -104,9 +110,9 @@ def write_down(description: ModelDescription, weights: Weights) -> bytes:
     import onnx
     from onnx import TensorProto, helper
 
-    operations = _Operations(weights)
+    operations = OnnxOperations(weights)
     first = operations.node("Transpose", ["image"], perm=[0, 3, 1, 2])
-    answer = walk(description.config, first, operations)
+    answer = walk(description.network, first, operations)
     operations.node("Transpose", [answer], output="answer", perm=[0, 2, 3, 1])
     channels = description.channels
     graph = helper.make_graph(
@@ -116,12 +122,12 @@ def write_down(description: ModelDescription, weights: Weights) -> bytes:
         [helper.make_tensor_value_info("answer", TensorProto.FLOAT, ["b", "H", "W", channels])],
         operations.constants,
     )
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", _OPSET)], ir_version=8)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=8)
     onnx.checker.check_model(model)
     return bytes(model.SerializeToString())
 
 
-class _Operations:
+class OnnxOperations:
     """The network's operations as ONNX nodes, on features ``(B, C, H, W)``; tensors are names."""
 
     def __init__(self, weights: Weights) -> None:
@@ -137,35 +143,41 @@ class _Operations:
         self.nodes.append(self._helper.make_node(kind, inputs, [output], **attributes))
         return output
 
-    def _constant(self, values: Any, name: str = "") -> str:
+    def constant(self, values: Any, name: str = "", dtype: type = np.float32) -> str:
+        """Keep an array with the network and return its name."""
         name = name or f"c{len(self.constants)}"
-        array = np.ascontiguousarray(values, np.float32)
+        array: Any = np.ascontiguousarray(values, dtype)
         self.constants.append(self._numpy_helper.from_array(array, name))
         return name
 
     def conv(self, x: str, name: str, relu: bool = False) -> str:
+        """Run a convolution, see `src_models.graph.Operations`."""
         kernel = self._weights[f"{name}/kernel"].transpose(3, 2, 0, 1)
         bias = self._weights[f"{name}/bias"]
         parts = [
-            self._constant(kernel, f"{name}/kernel"),
-            self._constant(bias, f"{name}/bias"),
+            self.constant(kernel, f"{name}/kernel"),
+            self.constant(bias, f"{name}/bias"),
         ]
         x = self.node("Conv", [x, *parts], pads=[kernel.shape[-1] // 2] * 4)
         return self.node("Relu", [x]) if relu else x
 
     def concat(self, parts: Sequence[str]) -> str:
+        """Put channels one behind the other."""
         return self.node("Concat", parts, axis=1)
 
     def add(self, a: str, b: str, factor: float = 1.0) -> str:
+        """Return ``a + factor * b``."""
         if factor != 1:
-            b = self.node("Mul", [b, self._constant(np.float32(factor).reshape(1))])
+            b = self.node("Mul", [b, self.constant(np.float32(factor).reshape(1))])
         return self.node("Add", [a, b])
 
     def shuffle(self, x: str, scale: int) -> str:
+        """Make pixels of channels."""
         return self.node("DepthToSpace", [x], blocksize=scale, mode="DCR")
 
     def repeat(self, x: str, scale: int) -> str:
-        scales = self._constant(np.array([1, 1, scale, scale]))
+        """Repeat each pixel along Y and X."""
+        scales = self.constant(np.array([1, 1, scale, scale]))
         return self.node(
             "Resize",
             [x, "", scales],

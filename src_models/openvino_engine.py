@@ -118,7 +118,7 @@ class OpenVinoEngine:
         """Name all that the compiled network depends on."""
         import openvino
 
-        network = config_to_dict(self.description.config)
+        network = config_to_dict(self.description.network)
         processor = self._core.get_property("CPU", "FULL_DEVICE_NAME"), os.cpu_count()
         made_of = network, shape, _SETTINGS, openvino.get_version(), processor
         return fingerprint(self._weights, repr(made_of))
@@ -146,12 +146,12 @@ def write_down(description: ModelDescription, weights: Weights, shape: Sequence[
 
     image = opset13.parameter(list(shape), np.float32, name="image")
     channels_first = opset13.transpose(image, np.array([0, 3, 1, 2]))
-    answer = walk(description.config, channels_first, _Operations(weights))
+    answer = walk(description.network, channels_first, OpenVinoOperations(weights))
     channels_last = opset13.transpose(answer, np.array([0, 2, 3, 1]))
     return openvino.Model([channels_last], [image], description.config.network)
 
 
-class _Operations:
+class OpenVinoOperations:
     """The network's operations as OpenVINO's, on features ``(B, C, H, W)``."""
 
     def __init__(self, weights: Weights) -> None:
@@ -160,6 +160,7 @@ class _Operations:
         self._weights, self._ops = weights, opset13
 
     def conv(self, x: Any, name: str, relu: bool = False) -> Any:
+        """Run a convolution, see `src_models.graph.Operations`."""
         kernel = self._weights[f"{name}/kernel"].transpose(3, 2, 0, 1)
         bias = self._weights[f"{name}/bias"].reshape(1, -1, 1, 1)
         pad = [kernel.shape[-1] // 2] * 2
@@ -169,17 +170,21 @@ class _Operations:
         return self._ops.relu(x) if relu else x
 
     def concat(self, parts: Sequence[Any]) -> Any:
+        """Put channels one behind the other."""
         return self._ops.concat(list(parts), 1)
 
     def add(self, a: Any, b: Any, factor: float = 1.0) -> Any:
+        """Return ``a + factor * b``."""
         if factor != 1:
             b = self._ops.multiply(b, self._ops.constant(np.float32(factor)))
         return self._ops.add(a, b)
 
     def shuffle(self, x: Any, scale: int) -> Any:
+        """Make pixels of channels."""
         return self._ops.depth_to_space(x, "blocks_first", scale)
 
     def repeat(self, x: Any, scale: int) -> Any:
+        """Repeat each pixel along Y and X."""
         return self._ops.interpolate(
             x,
             np.array([scale, scale], np.float32),

@@ -14,6 +14,8 @@ from src_models.download import fetch, find_cached, is_published
 from src_models.errors import InvalidInputError, ModelFileError
 from src_models.legacy import describe_legacy, is_legacy
 from src_models.legacy_config import settle
+from src_models.onnx_files import describe_onnx
+from src_models.onnx_look import is_onnx
 from src_models.published import PUBLISHED, Published
 from src_models.user_models import user_models
 
@@ -83,7 +85,8 @@ def describe_model(
     Parameters
     ----------
     path_or_name : str or Path
-        A named model, or the path of a model file or of an ISR weight file.
+        A named model, or the path of a model file, of an ISR weight file, or of an ONNX file,
+        which is tried on small images.
     upscaling : {"ups", "shuffle"}, optional
         For an ISR weight file of an RDN: how it enlarges, where the file leaves it open.
     beta : float, optional
@@ -103,7 +106,7 @@ def describe_model(
     name = str(path_or_name)
     if name in PUBLISHED:
         published = PUBLISHED[name]
-        config = settle(published.description.config, upscaling, beta)
+        config = settle(published.description.network, upscaling, beta)
         return replace(published.description, config=config, summary=_summary(published))
     path = find_model(path_or_name)
     if is_legacy(path):
@@ -115,7 +118,7 @@ def describe_model(
             "upscaling and beta settle what an ISR weight file leaves open; a model file says all "
             f"by itself. Received: upscaling={upscaling!r}, beta={beta!r} for {path.name!r}."
         )
-    return read_description(path)
+    return describe_onnx(path) if is_onnx(path) else read_description(path)
 
 
 def _summary(model: Published) -> str:

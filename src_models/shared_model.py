@@ -76,7 +76,7 @@ class SharedModel:
             self._content = _saved(network)
             weights = [weight.tobytes() for weight in network.model.get_weights()]
             content = self.description.to_json().encode() + b"".join(weights)
-        self.engine = choose_engine(engine).name
+        self.engine = choose_engine(engine, self.description).name
         self.digest = _digest(self.engine.encode() + _digest(content).encode())
 
     def __getstate__(self) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from src_models.errors import (
     OutOfMemoryError,
     SuperResolutionWarning,
 )
+from src_models.foreign_config import OnnxConfig
 from src_models.intensity import IntensityRange, as_dtype
 from src_models.memory import choose_tile_size
 from src_models.tiling import Region, Tile, split_region
@@ -82,8 +83,11 @@ class TileWork:
         )
         batch_size = _whole("batch_size", batch_size, 1, 1)
         usual = choose_tile_size(description.config, self.overlap, batch_size, engine)
-        self.tile_size = size = _whole("tile_size", tile_size, 1, usual)
-        self.wanted_batch = batch_size
+        size = _whole("tile_size", tile_size, 1, usual)
+        if (largest := _largest_tile(description)) is not None:
+            self.overlap = min(self.overlap, (largest - 1) // 4)
+            size = min(size, largest - 2 * self.overlap)
+        self.tile_size, self.wanted_batch = size, batch_size
         self.region = _check_region(region, stack.size)
         self.planes = _check_planes(planes or {}, stack)
         self.out = self._allocate()
@@ -296,6 +300,12 @@ def default_overlap(description: ModelDescription) -> int:
     if description.overlap is not None:
         return description.overlap
     return min(description.config.receptive_radius, _USUAL_OVERLAP)
+
+
+def _largest_tile(description: ModelDescription) -> int | None:
+    """Return the width and height of the largest tile a network takes; None for any."""
+    config = description.config
+    return config.largest if isinstance(config, OnnxConfig) else None
 
 
 def _whole(name: str, value: int | None, least: int, default: int) -> int:

@@ -8,7 +8,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from src_models.config import NetworkConfig
+from src_models.foreign_config import AnyConfig
 
 # Keras' share of the speed of a large matrix product, for small networks as for large ones, seen
 # on two AVX2 cores with TensorFlow. The first real run replaces it by what was measured.
@@ -31,17 +31,17 @@ def matrix_product_speed() -> float:
     return 2 * _SIZE**3 / min(times)
 
 
-def useful_operations(config: NetworkConfig, pixels: int) -> float:
+def useful_operations(config: AnyConfig, pixels: int) -> float:
     """Return the operations that so many input pixels take, overlap and padding not counted."""
     return float(config.operations_per_pixel) * pixels
 
 
-def estimate_seconds(config: NetworkConfig, pixels: int, speed: float | None = None) -> float:
+def estimate_seconds(config: AnyConfig, pixels: int, speed: float | None = None) -> float:
     """Estimate how long a network takes, without loading it.
 
     Parameters
     ----------
-    config : RDNConfig or RRDNConfig
+    config : RDNConfig, RRDNConfig or OnnxConfig
         The network.
     pixels : int
         Input pixels of all planes.

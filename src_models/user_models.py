@@ -19,6 +19,8 @@ from platformdirs import user_data_path
 
 from src_models.description import MEMBER, read_description
 from src_models.errors import InvalidInputError, ModelFileError
+from src_models.onnx_files import describe_onnx, keep_onnx
+from src_models.onnx_look import ONNX_ARCHIVE, is_onnx
 
 _VARIABLE = "NAPARI_ISR_MODELS"
 # What every file system takes, and no shell or combo box stumbles over.
@@ -33,11 +35,16 @@ def user_model_folder() -> Path:
 
 def user_models() -> dict[str, Path]:
     """Return the files of the user's models by name, sorted."""
+    folder = user_model_folder()
     try:
-        files = sorted(user_model_folder().glob("*.keras"))
+        found = {
+            path.name.removesuffix(ending): path
+            for ending in (ONNX_ARCHIVE, ".keras")
+            for path in folder.glob(f"*{ending}")
+        }
     except OSError:  # a folder that may not be listed offers nothing
         return {}
-    return {path.stem: path for path in files}
+    return dict(sorted(found.items()))
 
 
 def check_model_name(name: str) -> str:
@@ -65,7 +72,7 @@ def add_user_model(
     Parameters
     ----------
     source : str or Path
-        The model file; it is left as it is.
+        The model file, or an ONNX file; it is left as it is.
     name : str
         For the model and its file.
     summary : str
@@ -83,27 +90,33 @@ def add_user_model(
     InvalidInputError
         If the name does not fit.
     ModelFileError
-        If the source is no model file, there is a model of the name, or the file cannot be
-        written.
+        If the source is no model file, or an ONNX file that cannot be used, there is a model of
+        the name, or the file cannot be written.
     """
     name = check_model_name(name)
-    description = read_description(source)
+    source = Path(source)
+    foreign = is_onnx(source)
+    description = describe_onnx(source) if foreign else read_description(source)
     description = replace(
         description,
         name=name,
         summary=summary or description.summary,
         training={**description.training, **(training or {})},
     )
-    target = user_model_folder() / f"{name}.keras"
-    if target.exists():
+    target = user_model_folder() / f"{name}{ONNX_ARCHIVE if foreign else '.keras'}"
+    if name in (there := user_models()):
         raise ModelFileError(
-            f"There is a model {name!r} already: choose another name, or delete {str(target)!r}."
+            f"There is a model {name!r} already: choose another name, or delete "
+            f"{str(there[name])!r}."
         )
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=target.parent, prefix=".saving-") as folder:
             temporary = Path(folder) / target.name
-            _copy_described(Path(source), temporary, description.to_json())
+            if foreign:
+                keep_onnx(source, temporary, description)
+            else:
+                _copy_described(source, temporary, description.to_json())
             os.replace(temporary, target)
     except OSError as error:
         raise ModelFileError(

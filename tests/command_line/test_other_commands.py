@@ -12,7 +12,7 @@ import tifffile
 from PIL import Image
 from scipy.ndimage import gaussian_filter
 
-from src_models import read_description
+from src_models import export_model, read_description
 from src_models.errors import InvalidInputError
 from src_models.training_file import read_training_file
 
@@ -167,3 +167,40 @@ def test_compare_tells_how_close_images_are(isr, tmp_path) -> None:
     wrong = isr("compare", "a.png", "c.png")
     assert wrong.returncode == 2
     assert "equally large" in wrong.stderr
+
+
+def test_a_model_is_exported_and_never_over_a_file(isr, tmp_path, tiny_network) -> None:
+    import onnx
+
+    tiny_network().save(tmp_path / "mine")
+    done = isr("export", "mine.keras", "--to", "onnx")
+    assert (done.returncode, done.stdout.strip()) == (0, "tiny.onnx"), done.stderr
+    onnx.checker.check_model(onnx.load(tmp_path / "tiny.onnx"), full_check=True)
+    again = isr("export", "mine.keras", "--to", "onnx")
+    assert again.returncode == 2
+    assert "nothing is overwritten unasked" in again.stderr
+    assert isr("export", "mine.keras", "--to", "onnx", "--overwrite").returncode == 0
+    assert isr("export", "mine.keras", "--to", "openvino", "-o", "out/other").returncode == 0
+    assert (tmp_path / "out" / "other.bin").exists()
+
+
+def test_an_onnx_file_is_used_and_imported(isr, tmp_path, tiny_network) -> None:
+    export_model(tiny_network(), "onnx", tmp_path / "other.onnx")
+    Image.fromarray(np.arange(400, dtype=np.uint8).reshape(20, 20)).save(tmp_path / "a.png")
+    done = isr("upscale", "a.png", "-o", "out", "--model", "other.onnx")
+    assert done.returncode == 0, done.stderr
+    imported = isr("models", "import", "other.onnx", "--name", "foreign")
+    assert imported.returncode == 0, imported.stderr
+    assert "foreign: x2, 1 channel" in imported.stderr
+    again = isr("upscale", "a.png", "-o", "again", "--model", "foreign")
+    assert again.returncode == 0, again.stderr
+    with Image.open(tmp_path / "out/a_x2.png") as a, Image.open(tmp_path / "again/a_x2.png") as b:
+        np.testing.assert_array_equal(np.asarray(a), np.asarray(b))
+    assert "'layout': 'NCHW'" in isr("models", "show", "foreign").stdout
+    assert "x2, 1 channel" in isr("info", "other.onnx").stdout
+    assert isr("upscale", "a.png", "-o", "c", "-m", "foreign", "--engine", "keras").returncode == 1
+    (tmp_path / "bad.onnx").write_bytes(b"bad")
+    refused = isr("models", "import", "bad.onnx")
+    assert refused.returncode == 1
+    assert "'bad.onnx' cannot be opened as an ONNX file" in refused.stderr
+    assert isr("models", "remove", "foreign", "-y").returncode == 0
