@@ -155,7 +155,12 @@ def check_job(
 
 
 def _advice(layer: napari.layers.Image, stack: ImageStack, description: ModelDescription) -> str:
-    """Suggest the model that removes noise where the layer is noisy."""
+    """Warn of invented detail; suggest the model that removes noise where the layer is noisy."""
+    if description.faithful:
+        return (
+            f"{description.name} invents detail that was not recorded: for looking at, not for "
+            f"measuring. With sharpness 0 it is {description.faithful}, which invents none."
+        )
     if description.name == _DENOISER or _DENOISER not in BUNDLED:
         return ""
     # Looking at lazy data may take long, and the form must not wait.

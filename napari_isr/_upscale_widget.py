@@ -8,7 +8,16 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from magicgui.widgets import ComboBox, Container, Label, LineEdit, ProgressBar, PushButton, SpinBox
+from magicgui.widgets import (
+    ComboBox,
+    Container,
+    FloatSlider,
+    Label,
+    LineEdit,
+    ProgressBar,
+    PushButton,
+    SpinBox,
+)
 from qtpy.QtWidgets import QFileDialog
 from superqt.utils import ensure_main_thread
 
@@ -87,6 +96,16 @@ class UpscaleWidget(Container[Any]):
         self.model = narrow_combo(
             "model", "Model", "The network that upscales.", self._model_choices
         )
+        self.sharpness = FloatSlider(
+            label="Sharpness",
+            min=0.0,
+            max=1.0,
+            step=0.05,
+            value=1.0,
+            visible=False,
+            tooltip="0 invents no detail, 1 looks sharpest; between them lie the networks whose "
+            "weights are mixed.",
+        )
         self.axes = LineEdit(
             label="Axes",
             tooltip="One letter per dimension: Y and X are upscaled, C holds channels, others "
@@ -99,6 +118,7 @@ class UpscaleWidget(Container[Any]):
             [
                 (self.layer, self.layer_note),
                 (self.model, self.model_note),
+                (self.sharpness, None),
                 (self.axes, self.axes_note),
             ]
         )
@@ -158,6 +178,7 @@ class UpscaleWidget(Container[Any]):
         self.model.changed.connect(self._model_chosen)
         self.axes.changed.connect(self._refresh)
         self.engine.changed.connect(self._refresh)
+        self.sharpness.changed.connect(self._refresh)
         self.run.clicked.connect(self._run_all)
         self.preview.clicked.connect(self._run_preview)
         self.cancel.clicked.connect(self._cancel)
@@ -267,6 +288,7 @@ class UpscaleWidget(Container[Any]):
             return
         job = self._job()
         theme = self._viewer.theme
+        self.sharpness.visible = self._can_be_sharper
         active = self._viewer.layers.selection.active
         layer_note = job.layer_complaint
         if not layer_note and active is not None and active not in self._image_layers():
@@ -289,9 +311,22 @@ class UpscaleWidget(Container[Any]):
     def _job(self) -> Job:
         model = self.model.value
         description = self._models.get(model) if model else None
+        if description and self._can_be_sharper and self.sharpness.value == 0:
+            description = self._models.get(description.faithful, description)
         engine = self.engine.value
         speed = self._speeds.get((model, engine))
         return check_job(self.layer.value, description, self.axes.value, speed, engine)
+
+    @property
+    def _can_be_sharper(self) -> bool:
+        description = self._models.get(self.model.value or "")
+        return bool(description and description.faithful)
+
+    @property
+    def _model(self) -> str:
+        """The model's name, with the sharpness after it where one can be chosen."""
+        name, sharpness = str(self.model.value), float(self.sharpness.value)
+        return f"{name}@{sharpness:g}" if self._can_be_sharper and sharpness < 1 else name
 
     # Work ---------------------------------------------------------------------------------------
 
@@ -300,7 +335,7 @@ class UpscaleWidget(Container[Any]):
             None if box.value < 0 else int(box.value) for box in self._advanced
         )
         return UpscaleSettings(
-            model=self.model.value,
+            model=self._model,
             axes=self.axes.value.strip().upper(),
             tile_size=tile_size,
             overlap=overlap,

@@ -50,6 +50,9 @@ class ModelDescription:
         that each of its convolutions pads with zeros, as ISR's networks were trained and run.
     summary : str
         What the model is for, in a sentence.
+    faithful : str
+        Name of the model that this one was fine-tuned from to look sharper, and with which it can
+        be interpolated (`src_models.sharpness`); "" for a model that invents no detail.
     training : mapping
         Record of the training: data, settings, scores. Plain JSON values.
     """
@@ -60,6 +63,7 @@ class ModelDescription:
     overlap: int | None = None
     border: Border = "reflected"
     summary: str = ""
+    faithful: str = ""
     training: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -72,9 +76,11 @@ class ModelDescription:
                 f"border must be 'reflected' or 'bare'. Received: {self.border!r}."
             )
         # From files and users: the annotations are wishes.
-        words: tuple[object, ...] = (self.name, self.summary)
+        words: tuple[object, ...] = (self.name, self.summary, self.faithful)
         if not all(isinstance(word, str) for word in words):
-            raise InvalidInputError(f"name and summary must be text. Received: {words!r}.")
+            raise InvalidInputError(
+                f"name, summary and faithful must be text. Received: {words!r}."
+            )
         training: object = self.training
         if not isinstance(training, Mapping):
             raise InvalidInputError(f"training must be a mapping. Received: {training!r}.")
@@ -147,6 +153,7 @@ class ModelDescription:
             "overlap": self.overlap,
             "border": self.border,
             "summary": self.summary,
+            "faithful": self.faithful,
             "training": dict(self.training),
         }
         try:

@@ -36,8 +36,9 @@ from src_models.foreign_config import OnnxConfig
 from src_models.onnx_files import check_onnxruntime
 from src_models.onnx_look import is_onnx
 from src_models.pretrained import describe_model, find_model
+from src_models.sharpness import weights_of
 from src_models.timing import processors_in_words
-from src_models.weight_file import Weights, fingerprint, read_weights
+from src_models.weight_file import Weights, fingerprint
 
 if TYPE_CHECKING:
     from src_models.image_model import ImageModel
@@ -280,7 +281,7 @@ def _open_file(model: Any, path: Path, choice: Choice) -> Engine:
             from src_models.onnx_file_engine import OnnxFileEngine
 
             return OnnxFileEngine(description, path, choice.reason)
-        weights = read_weights(path, description.network)
+        weights = weights_of(model, description)
         return _with_weights(description, weights, choice, keep=True)
 
     return _kept((str(model), path, path.stat().st_mtime_ns, choice), open_it)

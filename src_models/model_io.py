@@ -25,10 +25,11 @@ from src_models.download import is_published
 from src_models.errors import ModelFileError
 from src_models.image_model import ImageModel, check_patch_size
 from src_models.legacy import is_legacy
-from src_models.pretrained import describe_model, find_model
+from src_models.pretrained import describe_model, find_model, split_sharpness
 from src_models.published import PUBLISHED
 from src_models.rdn import RDN
 from src_models.rrdn import RRDN
+from src_models.sharpness import weights_of
 from src_models.weight_file import WEIGHTS, refuse_code
 
 logger = logging.getLogger(__name__)
@@ -93,8 +94,9 @@ def load_model(
     Parameters
     ----------
     path_or_name : str or Path
-        A named model such as ``"microscopy-x2"`` or ``"psnr-small"``, the path of a model file, or
-        that of a weight file of ISR (Keras 2, ``.hdf5``), which tells its network by itself.
+        A named model such as ``"microscopy-x2"``, ``"psnr-small"`` or, between sharp and faithful,
+        ``"photo-sharp-x4@0.5"``; the path of a model file; or that of a weight file of ISR (Keras
+        2, ``.hdf5``), which tells its network by itself.
     upscaling : {"ups", "shuffle"}, optional
         For a weight file of an RDN: how it enlarges, where the file leaves it open (at scale 1).
     beta : float, optional
@@ -122,6 +124,11 @@ def load_model(
         _tell_if_replaced(str(path_or_name), path)
     else:
         _load_weights(model, path)
+    if split_sharpness(path_or_name)[1] != 1:
+        weights = weights_of(path_or_name, model.description)
+        for layer in model.model.layers:
+            if layer.weights:
+                layer.set_weights([weights[f"{layer.name}/{v.name}"] for v in layer.weights])
     return model
 
 

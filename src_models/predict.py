@@ -47,7 +47,8 @@ def upscale(
         Bool, integers or floats of any bit depth. NaN and infinities stay where they are. Of a
         dask or zarr array nothing is upscaled yet, see `src_models.lazy`.
     model : str, Path, RDN, RRDN or Engine
-        Name of a model, path of a model file, a model, or what `open_engine` made of one.
+        Name of a model (``"photo-sharp-x4@0.5"`` between sharp and faithful, see
+        `src_models.sharpness`), path of a model file, a model, or what `open_engine` made of one.
     axes : str, optional
         Meaning of the dimensions, such as ``"YX"``, ``"YXC"``, ``"CYX"`` or ``"TZCYX"``. Without
         it a trailing axis of 3 or 4 after Y and X holds RGB or RGBA. All axes but Y, X and C are

@@ -44,13 +44,36 @@ def is_at_hand(name: str) -> bool:
     return name in BUNDLED or name in user_models()
 
 
+def split_sharpness(path_or_name: str | Path) -> tuple[str | Path, float]:
+    """Split ``"name@0.3"`` into name and sharpness, which is 1 where none is given.
+
+    Raises
+    ------
+    ModelFileError
+        If the sharpness is not a number from 0 to 1.
+    """
+    name, at, number = str(path_or_name).rpartition("@")
+    if not at or (name not in BUNDLED and name not in user_models()):
+        return path_or_name, 1.0  # a path may hold the sign, too
+    try:
+        sharpness = float(number)
+    except ValueError:
+        sharpness = -1.0
+    if not 0 <= sharpness <= 1:
+        raise ModelFileError(
+            f"The sharpness after the name of a model must be from 0 to 1, such as {name}@0.5. "
+            f"Received: {str(path_or_name)!r}."
+        )
+    return name, sharpness
+
+
 def find_model(path_or_name: str | Path) -> Path:
     """Return the file of a model, downloaded on first use if it is a published one.
 
     Parameters
     ----------
     path_or_name : str or Path
-        A name of the table, or a path.
+        A name of the table, with a sharpness after it if need be, or a path.
 
     Raises
     ------
@@ -59,6 +82,7 @@ def find_model(path_or_name: str | Path) -> Path:
     DownloadError
         If a published model is neither cached nor reachable.
     """
+    path_or_name, _ = split_sharpness(path_or_name)
     name = str(path_or_name)
     if name in BUNDLED:
         return BUNDLED[name]
@@ -118,7 +142,16 @@ def describe_model(
             "upscaling and beta settle what an ISR weight file leaves open; a model file says all "
             f"by itself. Received: upscaling={upscaling!r}, beta={beta!r} for {path.name!r}."
         )
-    return describe_onnx(path) if is_onnx(path) else read_description(path)
+    described = describe_onnx(path) if is_onnx(path) else read_description(path)
+    base, sharpness = split_sharpness(path_or_name)
+    if base == path_or_name:
+        return described
+    if not described.faithful:
+        raise ModelFileError(
+            f"The model {str(base)!r} has no sharpness to choose, since it was not made from a "
+            f"faithful one. Received: {str(path_or_name)!r}. Use {str(base)!r}."
+        )
+    return replace(described, name=f"{described.name}@{sharpness:g}")
 
 
 def _summary(model: Published) -> str:

@@ -65,7 +65,7 @@ class SharedModel:
             found = find_model(model)
             # A path is made whole, since workers run elsewhere; a name stays a name.
             self._name = str(model) if Path(model).name == str(model) else str(found.absolute())
-            content = found.read_bytes()
+            content = self.description.name.encode() + found.read_bytes()
         else:
             self.description = model.description
             if not getattr(model, "is_as_built", False):  # an engine, or a network of one's own
@@ -118,7 +118,8 @@ class SharedModel:
         if self._live is not None:
             return open_engine(self._live)
         if self._name is not None:
-            content = find_model(self._name).read_bytes()
+            named = describe_model(self._name).name.encode()
+            content = named + find_model(self._name).read_bytes()
             if _digest(self.engine.encode() + _digest(content).encode()) != self.digest:
                 raise ModelFileError(
                     f"The model {self._name!r} is another one on this machine than where the work "

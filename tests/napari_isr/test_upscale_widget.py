@@ -392,6 +392,33 @@ def test_the_denoising_model_is_named_where_a_layer_is_noisy(make_napari_viewer,
     assert widget.advice_note.text == ""
 
 
+def test_the_slider_goes_from_faithful_to_sharp(make_napari_viewer, widget_in, qtbot, finish):
+    from src_models import RDN, upscale
+    from src_models.user_models import user_model_folder
+
+    for name, more in (("plain", {}), ("vivid", {"faithful": "plain"})):
+        network = RDN({"C": 1, "D": 1, "G": 4, "G0": 4, "x": 2}, c_dim=1)
+        network.describe(name=name, **more)
+        network.save(user_model_folder() / name)
+    viewer = make_napari_viewer()
+    image = np.random.default_rng(0).integers(0, 255, (16, 18)).astype(np.uint8)
+    viewer.add_image(image, name="cells")
+    widget = widget_in(viewer)
+    assert widget.sharpness.native.isHidden()
+    widget.model.value = "vivid"
+    assert not widget.sharpness.native.isHidden()
+    assert "invents detail" in widget.advice_note.text
+    for sharpness, name in ((1.0, "vivid"), (0.5, "vivid@0.5"), (0.0, "vivid@0")):
+        widget.sharpness.value = sharpness
+        click(qtbot, widget.run)
+        finish(widget)
+        assert viewer.layers[-1].metadata["napari-isr"]["model"] == name
+        np.testing.assert_array_equal(viewer.layers[-1].data, upscale(image, name))
+    assert "invents" not in widget.advice_note.text
+    widget.model.value = "plain"
+    assert widget.sharpness.native.isHidden()
+
+
 def test_memory_stays_flat_over_fifty_runs(ready, qtbot, finish):
     viewer, widget = ready
     process, used = psutil.Process(), []
