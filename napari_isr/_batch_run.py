@@ -31,7 +31,6 @@ from src_models.batch_plan import (
 )
 from src_models.description import ModelDescription
 from src_models.errors import InvalidInputError, SuperResolutionError
-from src_models.timing import matrix_product_speed
 
 # So often is the window told, however small the files are.
 _NEWS_SECONDS = 0.1
@@ -181,7 +180,6 @@ def looking(request: BatchRequest) -> Generator[Listed | Looked, None, None]:
     """List the files, and then look into them without reading their pixels."""
     listed, settings = list_files(request)
     yield listed
-    matrix_product_speed()  # which the window would wait for
     sizes: list[JobSize] = []
     first, told = 0, time.monotonic()
     for job in listed.jobs[:_MOST_LOOKED]:

@@ -24,7 +24,7 @@ from napari_isr._qt_workers import new_worker
 from napari_isr._workers import show_our_warning
 from src_models.batch_events import write_report
 from src_models.errors import SuperResolutionError
-from src_models.timing import useful_operations
+from src_models.timing import matrix_product_speed, useful_operations
 
 if TYPE_CHECKING:
     import napari.viewer
@@ -60,6 +60,7 @@ class BatchWidget(BatchPanel):
         self._pause.setSingleShot(True)
         self._pause.setInterval(_PAUSE_MS)
         self.fields.model.value = self._models.default
+        matrix_product_speed()  # now: beside other work OpenBLAS was seen to wait for ever
         self._connect()
         self._theme_changed()
         self._changed()
@@ -148,7 +149,8 @@ class BatchWidget(BatchPanel):
         self.retry.enabled = not is_running and has_failed and self._request is not None
         self.save_report.enabled = not is_running
         has_ended = any(self.table.outcomes)
-        self.retry.visible = self.save_report.visible = has_ended and not is_running
+        self.retry.visible = has_failed and not is_running
+        self.save_report.visible = has_ended and not is_running
         self.only_failed.visible = has_failed
         if not has_failed:
             self.only_failed.value = False
