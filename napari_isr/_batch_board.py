@@ -28,11 +28,13 @@ class BatchBoard:
         self._batch: BatchRun | None = None
         self._only: Sequence[Path] | None = None
         self._asked, self._started, self._is_stopping = 0, 0.0, False
+        self._ended = self._failed = 0
 
     def begin(self, batch: BatchRun, only: Sequence[Path] | None) -> None:
         """Make room for a batch over all files, or some."""
         self._batch, self._only = batch, only
         self._asked, self._started, self._is_stopping = 0, time.monotonic(), False
+        self._ended = self._failed = 0
         panel = self._panel
         panel.files.unselect()
         panel.progress.visible = True
@@ -53,6 +55,8 @@ class BatchBoard:
         table.take(news.outcomes)
         for outcome in news.outcomes:
             self._clock.ended(table.row_of(outcome.job), is_done=outcome.state == "done")
+            self._failed += outcome.state == "failed"
+        self._ended += len(news.outcomes)
         table.set_running(news.running, news.share)
         if news.running is not None and table.running is not None:
             self._show_running(news.running, table.running, news.share)
@@ -66,17 +70,18 @@ class BatchBoard:
         self._clock = BatchClock(self._table.pixels(), rows)
 
     def _show_running(self, job: Job, row: int, share: float | None) -> None:
-        assert self._batch is not None
         if share is not None:
             self._clock.worked(row, share)
             self._panel.progress.max = PROGRESS_PARTS
             self._panel.progress.value = round(PROGRESS_PARTS * self._clock.share)
         self._panel.files.follow(row)
-        done = self._batch.outcomes
         if not self._is_stopping:
-            failed = sum(outcome.state == "failed" for outcome in done)
             words = running_in_words(
-                len(done) + 1, self._asked, job.source.name, failed, self._clock.seconds_left
+                self._ended + 1,
+                self._asked,
+                job.source.name,
+                self._failed,
+                self._clock.seconds_left,
             )
             self._panel.status.say(words)
 

@@ -13,22 +13,17 @@ _ROW_HEIGHT = 22
 _COLUMN_WIDTHS = (120, 62, 54)
 
 
-class _Filtered(QSortFilterProxyModel):
-    """Lets through all files, or those that failed."""
+class _Failed(QSortFilterProxyModel):
+    """Lets through the files that failed."""
 
     def __init__(self, table: BatchTable) -> None:
         super().__init__(table)
-        self._table, self._only_failed = table, False
+        self._table = table
         self.setSourceModel(table)
 
     def filterAcceptsRow(self, row: int, parent: QModelIndex) -> bool:
         """Answer Qt's question for a file."""
-        return not self._only_failed or self._table.is_failed(row)
-
-    def show_only_failed(self, only: bool) -> None:
-        """Let through those that failed, or all."""
-        self._only_failed = only
-        self.invalidateFilter()
+        return self._table.is_failed(row)
 
 
 class FileList(QTableView):
@@ -45,25 +40,29 @@ class FileList(QTableView):
     def __init__(self, table: BatchTable, tell: Callable[[int], None]) -> None:
         super().__init__()
         self._table, self._tell = table, tell
-        self._filtered = _Filtered(table)
-        self.setModel(self._filtered)
+        self._failed: _Failed | None = None
+        self.setModel(table)
         self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
         self.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
         self.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
         self.setWordWrap(False)
         self.setShowGrid(False)
         self.setMinimumHeight(4 * _ROW_HEIGHT)
-        self._set_headers()
+        self._set_rows()
+        self._set_columns()
         table.dataChanged.connect(lambda *_: self._tell_selected())
         table.modelReset.connect(self._tell_selected)
 
-    def _set_headers(self) -> None:
-        rows, columns = self.verticalHeader(), self.horizontalHeader()
+    def _set_rows(self) -> None:
+        rows = self.verticalHeader()
         assert rows is not None
-        assert columns is not None
         rows.setVisible(False)
         rows.setSectionResizeMode(QHeaderView.ResizeMode.Fixed)
         rows.setDefaultSectionSize(_ROW_HEIGHT)
+
+    def _set_columns(self) -> None:
+        columns = self.horizontalHeader()
+        assert columns is not None
         for number, width in enumerate(_COLUMN_WIDTHS):
             self.setColumnWidth(number, width)
         columns.setSectionResizeMode(STATE, QHeaderView.ResizeMode.Stretch)
@@ -76,23 +75,35 @@ class FileList(QTableView):
         self._tell_selected()
 
     def _tell_selected(self) -> None:
-        row = self._filtered.mapToSource(self.currentIndex()).row()
+        current, failed = self.currentIndex(), self._failed
+        row = (current if failed is None else failed.mapToSource(current)).row()
         self._tell(row if row < len(self._table.jobs) else -1)
 
     def show_only_failed(self, only: bool) -> None:
         """Show the files that failed, or all."""
-        self._filtered.show_only_failed(only)
+        if only == (self._failed is not None):
+            return
+        # A filter asks for every line; without one ten thousand lines come at once.
+        old, self._failed = self._failed, _Failed(self._table) if only else None
+        self.setModel(self._table if self._failed is None else self._failed)
+        self._set_columns()
+        if old is not None:
+            old.setSourceModel(None)
+            old.deleteLater()
+
+    def _index(self, row: int) -> QModelIndex:
+        index = self._table.index(row, 0)
+        return index if self._failed is None else self._failed.mapFromSource(index)
 
     def select(self, row: int) -> None:
         """Select a file and bring it into view."""
-        index = self._filtered.mapFromSource(self._table.index(row, 0))
-        self.setCurrentIndex(index)
-        self.scrollTo(index)
+        self.setCurrentIndex(self._index(row))
+        self.scrollTo(self._index(row))
 
     def follow(self, row: int) -> None:
         """Bring a file into view, unless the user looks at another."""
         if not self.currentIndex().isValid():
-            self.scrollTo(self._filtered.mapFromSource(self._table.index(row, 0)))
+            self.scrollTo(self._index(row))
 
     def unselect(self) -> None:
         """Select no file."""

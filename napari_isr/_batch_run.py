@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from napari_isr._batch_layers import BatchLayer, LayerPictures
+from napari_isr._garbage import quick_collections
 from napari_isr._workers import with_our_errors
 from src_models.batch import run_batch
 from src_models.batch_events import (
@@ -34,6 +35,7 @@ from src_models.errors import InvalidInputError, SuperResolutionError
 
 # So often is the window told, however small the files are.
 _NEWS_SECONDS = 0.1
+_START_SECONDS = 0.03
 # Headers of so many files are read for the time that all will take.
 _MOST_LOOKED = 2000
 
@@ -178,6 +180,11 @@ def _bytes_of(path: Path) -> int:
 @with_our_errors
 def looking(request: BatchRequest) -> Generator[Listed | Looked, None, None]:
     """List the files, and then look into them without reading their pixels."""
+    with quick_collections():
+        yield from _look_at_all(request)
+
+
+def _look_at_all(request: BatchRequest) -> Generator[Listed | Looked, None, None]:
     listed, settings = list_files(request)
     yield listed
     sizes: list[JobSize] = []
@@ -235,11 +242,11 @@ class BatchRun:
         yield listed
         only = self._only
         jobs = [job for job in listed.jobs if only is None or job.source in only]
-        with closing(run_batch(jobs, settings)) as events:
+        with quick_collections(), closing(run_batch(jobs, settings)) as events:
             yield from self._relay(events)
 
     def _relay(self, events: Generator[BatchEvent, None, list[Outcome]]) -> Generator[News]:
-        """Tell of a file's begin at once, and of all else now and then."""
+        """Tell of a file's begin soon, because its end may be far, and of all else now and then."""
         waiting: list[Outcome] = []
         running, share, told = None, None, 0.0
         for event in events:
@@ -253,7 +260,8 @@ class BatchRun:
                 running = None
                 if self._stops_after_file:
                     break
-            if isinstance(event, FileStarted) or time.monotonic() - told > _NEWS_SECONDS:
+            is_start = isinstance(event, FileStarted)
+            if time.monotonic() - told > (_START_SECONDS if is_start else _NEWS_SECONDS):
                 yield News(tuple(waiting), running, share)
                 waiting.clear()
                 told = time.monotonic()
