@@ -19,7 +19,7 @@ from src_models.description import ModelDescription
 
 FOLDER, LAYERS = "a folder", "the selected layers"
 _USUAL_OUTPUT = "upscaled"
-_ROW_HEIGHT = 26
+_ROW_HEIGHT = 30
 _FORMATS = [
     ("like the input", "auto"),
     ("OME-TIFF", "ome-tiff"),
@@ -139,9 +139,9 @@ class BatchFields:
             Row(self.engine, "Engine"),
             Row(self.tile_size, "Tile size"),
         ]
-        for row in rows:  # where room is scarce, the table gives way and not the fields
-            row.native.setMinimumHeight(_ROW_HEIGHT)
         self.others = column(*rows[:4], self.axes_note, *rows[4:])
+        # Where room is scarce, the table gives way and not the fields.
+        self.others.setMinimumHeight(len(rows) * _ROW_HEIGHT)
 
     @property
     def changing(self) -> list[Any]:

@@ -24,6 +24,7 @@ from napari_isr._qt_workers import new_worker
 from napari_isr._workers import show_our_warning
 from src_models.batch_events import write_report
 from src_models.errors import SuperResolutionError
+from src_models.picture import printable
 from src_models.timing import matrix_product_speed, useful_operations
 
 if TYPE_CHECKING:
@@ -248,6 +249,8 @@ class BatchWidget(BatchPanel):
         if speed is not None:
             operations = useful_operations(self._request.model.config, round(speed))
             self._speeds[_speed_key(self._request)] = operations
+        if self.table.sources_of("done", "done before"):
+            self.plan_note.say(f"The results are in {printable(str(self._request.output))}.")
         self._worker = self._batch = None
         self._is_listed = bool(self.table.jobs)
         self._enable()

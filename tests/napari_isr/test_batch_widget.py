@@ -411,6 +411,7 @@ def test_ten_thousand_files_do_not_stop_the_window(widget, tmp_path, choose, fin
     assert longest_pause(qtbot, lambda: widget.only_failed.native.click()) < 0.2
 
 
+@pytest.mark.slow
 def test_memory_stays_flat_over_three_hundred_files(widget, tmp_path, choose, finish, qtbot):
     place = tmp_path / "many"
     place.mkdir()
