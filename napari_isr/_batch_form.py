@@ -19,7 +19,6 @@ from src_models.description import ModelDescription
 
 FOLDER, LAYERS = "a folder", "the selected layers"
 _USUAL_OUTPUT = "upscaled"
-_ROW_HEIGHT = 30
 _FORMATS = [
     ("like the input", "auto"),
     ("OME-TIFF", "ome-tiff"),
@@ -140,8 +139,6 @@ class BatchFields:
             Row(self.tile_size, "Tile size"),
         ]
         self.others = column(*rows[:4], self.axes_note, *rows[4:])
-        # Where room is scarce, the table gives way and not the fields.
-        self.others.setMinimumHeight(len(rows) * _ROW_HEIGHT)
 
     @property
     def changing(self) -> list[Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from qtpy.QtCore import QModelIndex, QSortFilterProxyModel, Qt
+from qtpy.QtCore import QModelIndex, QSize, QSortFilterProxyModel, Qt
 from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QTableView
 
 from napari_isr._batch_table import STATE, BatchTable
@@ -52,6 +52,10 @@ class FileList(QTableView):
         self._set_columns()
         table.dataChanged.connect(lambda *_: self._tell_selected())
         table.modelReset.connect(self._tell_selected)
+
+    def sizeHint(self) -> QSize:
+        """Ask for little: where room is scarce, the table gives way and not the fields."""
+        return QSize(super().sizeHint().width(), self.minimumHeight())
 
     def _set_rows(self) -> None:
         rows = self.verticalHeader()
