@@ -53,7 +53,7 @@ class BatchWidget(BatchPanel):
         self._worker: Any = None
         self._batch: BatchRun | None = None
         self._request: BatchRequest | None = None
-        self._is_listed = False
+        self._is_listed = self._is_stale = False
         self._board = BatchBoard(self)
         self._speeds: dict[tuple[Any, ...], float] = {}
         self._warned: set[str] = set()
@@ -127,9 +127,10 @@ class BatchWidget(BatchPanel):
         plan = self._plan()
         self._say(plan)
         if self._worker is not None:
+            self._is_stale = True
             return
         self._quit(self._looker)
-        self._looker, self._is_listed = None, False
+        self._looker, self._is_listed, self._is_stale = None, False, False
         before, self._request = self._request, plan.request
         if before is None or plan.request is None or _is_other(before, plan.request):
             self.table.clear()
@@ -254,6 +255,8 @@ class BatchWidget(BatchPanel):
         self._worker = self._batch = None
         self._is_listed = bool(self.table.jobs)
         self._enable()
+        if self._is_stale:
+            self._changed()
 
     def _stop_after_file(self) -> None:
         if self._batch is not None:
