@@ -5,13 +5,12 @@ The library is imported in here, inside the functions that run in the thread.
 
 from __future__ import annotations
 
-import gc
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from napari_isr._garbage import quick_collections
 from napari_isr._train_job import TrainingJob
 from src_models.description import ModelDescription
 from src_models.errors import DownloadError, InvalidInputError
@@ -90,21 +89,8 @@ def run_job(job: TrainingJob, control: TrainingControl, tell: Tell) -> Trained:
     """
     tell("Starting. The first time in a session starts the backend, which takes some seconds …")
     generator = _make_generator(job)
-    with _quick_collections():
+    with quick_collections():
         return _run_phases(generator, job, control, tell)
-
-
-@contextmanager
-def _quick_collections() -> Iterator[None]:
-    """Leave what is there already out of Python's garbage collections.
-
-    With a backend loaded a full one takes half a second, in which napari stands still.
-    """
-    gc.freeze()
-    try:
-        yield
-    finally:
-        gc.unfreeze()
 
 
 def _run_phases(

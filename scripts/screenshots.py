@@ -13,6 +13,7 @@ from typing import Any
 
 import napari
 import numpy as np
+import tifffile
 from PIL import Image
 from qtpy.QtCore import Qt
 from qtpy.QtTest import QTest
@@ -91,6 +92,9 @@ def main() -> None:
     with TemporaryDirectory() as folder:
         os.environ["NAPARI_ISR_MODELS"] = folder
         train()
+    with TemporaryDirectory() as folder:
+        os.chdir(folder)  # its name would be of interest to nobody
+        batch()
 
 
 def train() -> None:
@@ -121,6 +125,29 @@ def train() -> None:
     viewer.theme = "dark"
     viewer.reset_view(layers=[viewer.layers[-1]])
     take(viewer, "9-own-model")
+    viewer.close()
+
+
+def batch() -> None:
+    """Take the picture of the Batch widget after a batch in which one file failed."""
+    viewer = napari.Viewer(title="napari-isr")
+    viewer.window.resize(1200, 760)
+    viewer.open_sample("napari-isr", "embl_plant_12bit")
+    plant, place = viewer.layers[0].data, Path("experiment 7")
+    place.mkdir()
+    for number in range(1, 11):
+        size = 200 + 5 * number
+        tifffile.imwrite(place / f"plant {number:02}.tif", plant[:size, :size])
+    whole = (place / "plant 05.tif").read_bytes()
+    (place / "plant 05.tif").write_bytes(whole[:9000])
+    _, widget = viewer.window.add_plugin_dock_widget("napari-isr", "Batch")
+    widget.fields.folder.line_edit.value = str(place)
+    while not widget.run.enabled:
+        wait(0.05)
+    wait(1)
+    click(widget.run)
+    until_done(widget)
+    take(viewer, "10-batch")
     viewer.close()
 
 

@@ -106,6 +106,8 @@ def _check(settings: BatchSettings) -> None:
         raise InvalidInputError(f"jobs must be at least 1. Received: {settings.jobs}.")
     if settings.jobs > 1 and not isinstance(settings.model, str | Path):
         raise InvalidInputError("With several jobs at a time the model must be a name or a file.")
+    if settings.read is not None and (settings.jobs > 1 or settings.journal is not None):
+        raise InvalidInputError("What is in no file takes one job at a time and no journal.")
     choose_engine(settings.engine)
 
 

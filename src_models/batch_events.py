@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from src_models.batch_plan import Job
 from src_models.file_errors import writing
+from src_models.picture import Picture
 from src_models.pretrained import DEFAULT_MODEL
 
 if TYPE_CHECKING:
@@ -42,6 +43,8 @@ class BatchSettings:
         Files that are worked on at a time, in a process each.
     journal : Path or None
         The folder that remembers what is finished; None to remember nothing.
+    read : callable or None
+        Gives the picture of a job whose source is no file, with one job at a time and no journal.
     """
 
     model: str | Path | ImageModel = DEFAULT_MODEL
@@ -51,6 +54,7 @@ class BatchSettings:
     existing: Existing = "refuse"
     jobs: int = 1
     journal: Path | None = None
+    read: Callable[[Job], Picture] | None = None
 
 
 @dataclass(frozen=True, slots=True)

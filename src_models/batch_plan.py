@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import re
 import unicodedata
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -127,6 +128,40 @@ def plan_jobs(
     return jobs
 
 
+def plan_pictures(
+    names: Sequence[str], output: str | Path, scale: int, *, file_format: OutputFormat = "auto"
+) -> list[Job]:
+    """List what there is to do for images that are in no file, such as layers.
+
+    Parameters
+    ----------
+    names : sequence of str
+        Of the images; what a file's name cannot hold is replaced.
+    output : str or Path
+        A folder.
+    scale : int
+        For the names: ``cells`` becomes ``cells_x2.ome.tif``.
+    file_format : {"auto", "ome-tiff", "imagej", "png", "ome-zarr"}
+        "auto" writes OME-TIFF.
+
+    Returns
+    -------
+    list of Job
+        One a name. Their sources are the names, made different where two are equal.
+    """
+    output = Path(output).expanduser()
+    chosen: FileFormat = "ome-tiff" if file_format == "auto" else file_format
+    jobs, taken = [], set()
+    for name in names:
+        stem = re.sub(r'[<>:"/\\|?*\x00-\x1f]', "_", name).strip(" .") or "image"
+        source, number = Path(stem), 2
+        while _key(source) in taken:
+            source, number = Path(f"{stem}-{number}"), number + 1
+        taken.add(_key(source))
+        jobs.append(Job(source, output / f"{source}_x{scale}{ENDINGS[chosen]}", chosen))
+    return jobs
+
+
 def _files(given: Path, recursive: bool, pattern: str) -> Iterator[tuple[Path, Path]]:
     """Yield files, and the folder inside `given` in which each is."""
     if not given.is_dir() or is_zarr(given):
@@ -152,7 +187,7 @@ def _endings() -> tuple[str, ...]:
 def _check_output(inputs: Sequence[str | Path], output: Path) -> None:
     """Refuse places where results would be taken for images, or lie over them."""
     for given in inputs:
-        if os.path.abspath(Path(given).expanduser()) == os.path.abspath(output):
+        if os.path.realpath(Path(given).expanduser()) == os.path.realpath(output):
             raise InvalidInputError(
                 "Results are written beside the images and never over them. "
                 f"Received: {str(output)!r} to read and to write. Choose another output."

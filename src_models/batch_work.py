@@ -98,7 +98,7 @@ def work_on(
 
 
 def _open(job: Job, settings: BatchSettings) -> Picture:
-    picture = read_image(job.source)
+    picture = read_image(job.source) if settings.read is None else settings.read(job)
     if settings.axes is not None:
         picture = picture.with_axes(settings.axes)
     check_writable(picture, job.format)

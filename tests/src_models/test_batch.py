@@ -19,9 +19,10 @@ from src_models.batch_events import (
     FileStarted,
     write_report,
 )
-from src_models.batch_plan import plan_jobs, size_of
+from src_models.batch_plan import plan_jobs, plan_pictures, size_of
 from src_models.errors import InvalidInputError
 from src_models.image_io import read_image
+from src_models.picture import Picture
 
 
 @pytest.fixture
@@ -82,6 +83,37 @@ def test_results_are_not_taken_for_images(folder) -> None:
     names = [job.source.name for job in plan_jobs([folder], inside, 2, recursive=True)]
     assert "a_x2.png" not in names
     assert "c.png" in names
+
+
+@pytest.mark.skipif(os.name != "posix", reason="links need rights elsewhere")
+def test_results_are_not_written_among_the_images_through_a_link(folder, tmp_path) -> None:
+    (tmp_path / "link").symlink_to(folder)
+    with pytest.raises(InvalidInputError, match="never over them"):
+        plan_jobs([folder], tmp_path / "link", 2)
+
+
+def test_pictures_that_are_in_no_file_get_names_and_are_written(tmp_path, identity_network) -> None:
+    names = ["cells", "CELLS", "a/b: c?", "..", "cells"]
+    jobs = plan_pictures(names, tmp_path, 2)
+    assert [job.target.name for job in jobs] == [
+        "cells_x2.ome.tif",
+        "CELLS-2_x2.ome.tif",
+        "a_b_ c__x2.ome.tif",
+        "image_x2.ome.tif",
+        "cells-3_x2.ome.tif",
+    ]
+    assert len({job.source for job in jobs}) == len(jobs)
+    array = np.eye(12, dtype=np.uint8)
+
+    def read(job):
+        if job == jobs[1]:
+            raise InvalidInputError("this one is gone.")
+        return Picture(array=array, axes="YX")
+
+    settings = BatchSettings(model=identity_network(), read=read)
+    _, outcomes = drain(run_batch(jobs, settings))
+    assert [outcome.state for outcome in outcomes] == ["done", "failed", "done", "done", "done"]
+    assert np.asarray(read_image(jobs[0].target).array).sum() == 4 * 12
 
 
 def test_nothing_to_do_is_wrong_use(folder, tmp_path) -> None:
@@ -253,7 +285,8 @@ def test_settings_that_do_not_fit_are_told_before_the_first_file(
     folder, tmp_path, identity_network
 ):
     jobs = plan_jobs([folder], tmp_path / "out", 2)
-    for wrong in ({"jobs": 0}, {"jobs": 2}, {"engine": "steam"}):
+    unread = {"read": read_image, "journal": tmp_path}
+    for wrong in ({"jobs": 0}, {"jobs": 2}, {"engine": "steam"}, unread):
         with pytest.raises(InvalidInputError):
             next(run_batch(jobs, BatchSettings(model=identity_network(), **wrong)))
 
