@@ -7,6 +7,7 @@ import os
 import shutil
 import time
 from collections.abc import Generator
+from contextlib import closing
 from dataclasses import replace
 from hashlib import sha256
 from importlib.metadata import PackageNotFoundError, version
@@ -21,17 +22,20 @@ from src_models.errors import (
     OutOfMemoryError,
     SuperResolutionError,
 )
-from src_models.file_errors import reason_of
+from src_models.file_errors import flush_to_disk, reason_of, writing
 from src_models.image_io import (
     check_writable,
+    is_zarr,
     put_in_place,
     read_image,
     remove,
     temporary_name,
     write_beside,
 )
+from src_models.memory import fits
+from src_models.ome_zarr_files import add_record
 from src_models.picture import Picture
-from src_models.pretrained import find_model
+from src_models.pretrained import describe_model, find_model
 
 if TYPE_CHECKING:
     from src_models.engines import Engine
@@ -85,8 +89,11 @@ def work_on(
     try:
         picture = _open(job, settings)
         shape = tuple(picture.array.shape)
-        large = yield from _upscaled(job, picture, settings, identity)
-        write_beside(large, job.target, job.format)
+        if _must_stream(job, picture, settings):
+            yield from _streamed(job, settings, identity)
+        else:
+            large = yield from _upscaled(job, picture, settings, identity)
+            write_beside(large, job.target, job.format)
     except SuperResolutionError as error:
         message, seconds = str(error)[:1].upper() + str(error)[1:], time.monotonic() - started
         return Outcome(job, "failed", message, seconds, shape, isinstance(error, DiskFullError))
@@ -129,6 +136,43 @@ def _upscaled(
                 large: Picture = picture.enlarged(end.value, scale, record)
                 return large
             yield FileProgress(job, progress.done, progress.total)
+    except MemoryError as error:
+        raise OutOfMemoryError("There is not enough memory for the image.") from error
+
+
+def _must_stream(job: Job, picture: Picture, settings: BatchSettings) -> bool:
+    """Tell whether an OME-Zarr image must go block by block, which other formats cannot."""
+    if job.format != "ome-zarr" or not is_zarr(job.source) or settings.axes is not None:
+        return False
+    model = settings.model
+    description = describe_model(model) if isinstance(model, str | Path) else model.description
+    # The result, and its copy in the file's order of axes.
+    return not fits(2 * picture.nbytes * description.scale**2)
+
+
+def _streamed(
+    job: Job, settings: BatchSettings, identity: str
+) -> Generator[FileProgress, None, None]:
+    """Upscale from file to file; what is unfinished stays, and the next call goes on with it."""
+    from src_models.engines import open_engine
+    from src_models.upscale_zarr import upscale_to_zarr_steps
+
+    temporary = temporary_name(job.target)
+    try:
+        network = open_engine(settings.model, settings.engine)
+        steps = upscale_to_zarr_steps(
+            job.source,
+            temporary,
+            settings.model,
+            tile_size=settings.tile_size,
+            engine=settings.engine,
+            overwrite=True,  # of the temporary name; the target's is for `finish` to decide
+        )
+        with writing(job.target), closing(steps):
+            for progress in steps:
+                yield FileProgress(job, progress.done, progress.total)
+            add_record(temporary, _record(network, identity, job))
+            flush_to_disk(temporary)
     except MemoryError as error:
         raise OutOfMemoryError("There is not enough memory for the image.") from error
 

@@ -148,6 +148,13 @@ def write_ome_zarr(picture: Picture, path: Path) -> None:
         group.attrs[RECORD_KEY] = dict(picture.record)
 
 
+def add_record(path: Path, record: Mapping[str, Any]) -> None:
+    """Write into an OME-Zarr image how it was made."""
+    import zarr
+
+    zarr.open_group(os.fspath(path), mode="r+").attrs[RECORD_KEY] = dict(record)
+
+
 def _omero(picture: Picture) -> list[dict[str, Any]]:
     """Return what viewers are told of the channels; the window is the whole range that occurs."""
     if not (picture.channel_names or picture.channel_colours or picture.rgb):

@@ -5,12 +5,14 @@ from __future__ import annotations
 import csv
 import os
 import subprocess
+from itertools import islice
 
 import numpy as np
 import pytest
 import tifffile
 from PIL import Image
 
+from src_models import batch_work, blocks
 from src_models.batch import preview_batch, run_batch
 from src_models.batch_events import (
     BatchSettings,
@@ -21,7 +23,7 @@ from src_models.batch_events import (
 )
 from src_models.batch_plan import plan_jobs, plan_pictures, size_of
 from src_models.errors import InvalidInputError
-from src_models.image_io import read_image
+from src_models.image_io import read_image, write_image
 from src_models.picture import Picture
 
 
@@ -318,3 +320,30 @@ def test_a_full_disk_ends_the_batch_and_making_room_lets_it_go_on(
             subprocess.run(["mv", str(moved), str(tmp_path / moved.name)], check=True)
     _, outcomes = drain(run_batch(jobs[1:2], settings))
     assert list(states(outcomes).values()) == ["done"]
+
+
+def test_an_ome_zarr_too_large_for_memory_streams_and_goes_on_with_its_blocks(
+    tmp_path, tiny_network, monkeypatch
+) -> None:
+    pixels = np.random.default_rng(0).integers(0, 4000, (100, 90)).astype(np.uint16)
+    source = write_image(Picture(array=pixels, axes="YX"), tmp_path / "cells.ome.zarr")
+    whole, streamed = (plan_jobs([source], tmp_path / name, 2) for name in ("whole", "streamed"))
+    settings = BatchSettings(model=tiny_network(), tile_size=24)
+    (expected,) = drain(run_batch(whole, settings))[1]
+
+    monkeypatch.setattr(blocks, "_SIDE", 24)
+    monkeypatch.setattr(batch_work, "fits", lambda size: False)
+    steps = run_batch(streamed, settings)
+    begun = [event for event in islice(steps, 12) if isinstance(event, FileProgress)]
+    steps.close()
+    assert 1 < begun[-1].done < begun[-1].total
+    assert not streamed[0].target.exists()
+
+    events, (outcome,) = drain(run_batch(streamed, settings))
+    assert outcome.state == "done", outcome.message
+    progress = [event.done for event in events if isinstance(event, FileProgress)]
+    assert 0 < begun[-1].done - 1 <= progress[0]
+    assert [path.name for path in (tmp_path / "streamed").iterdir()] == ["cells_x2.ome.zarr"]
+    results = [read_image(o.job.target) for o in (expected, outcome)]
+    np.testing.assert_array_equal(*(np.asarray(result.array) for result in results))
+    assert results[0].record == results[1].record != {}
