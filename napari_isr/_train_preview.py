@@ -157,14 +157,28 @@ class PreviewLayers:
 
     def look(self) -> None:
         """Move the camera so that the layers fill the canvas."""
-        layers = list(self.layers.values())
-        if layers:
-            self._viewer.reset_view(layers=layers, reset_camera_angle=False)
+        if not self.layers:
+            return
+        # reset_view(layers=...) fails for flat layers beside stacks (napari 0.9.2). So it fits all
+        # layers, and as much closer as ours are smaller, they still fit.
+        self._viewer.reset_view(reset_camera_angle=False)
+        everything = _borders([layer for layer in self._viewer.layers if layer.visible])
+        ours = _borders(list(self.layers.values()))
+        closer = np.min((everything[1] - everything[0]) / (ours[1] - ours[0]))
+        camera = getattr(self._viewer, "scene", self._viewer).camera  # moved in napari 0.9
+        camera.zoom *= float(closer)
+        camera.center = tuple(float(v) for v in ours.mean(axis=0))
 
     def hide(self) -> None:
         """Hide the layers until `begin` and the next pictures."""
         for layer in self.layers.values():
             layer.visible = False
+
+
+def _borders(layers: list[Any]) -> NDArray[np.float64]:
+    """Return least and largest coordinates along Y and X, ``(2, 2)``, of what layers show."""
+    boxes = np.array([layer.extent.world[:, -2:] for layer in layers if layer.ndim >= 2])
+    return np.array([boxes[:, 0].min(axis=0), boxes[:, 1].max(axis=0)])
 
 
 def _update(layer: Any, canvas: NDArray[np.float32], placed: dict[str, Any]) -> None:

@@ -12,7 +12,7 @@ from napari_isr._events import model_events
 from napari_isr._train_job import TrainingJob
 from napari_isr._train_worker import Trained, run_job
 from napari_isr._workers import with_our_errors
-from src_models.errors import InvalidInputError, TrainingError
+from src_models.errors import InvalidInputError, ModelFileError, TrainingError
 from src_models.training_events import (
     EpochDone,
     Preview,
@@ -240,9 +240,12 @@ def save_trained(trained: Trained, name: str) -> Path:
     ModelFileError
         If there is a model of that name, or it cannot be written.
     """
-    path = add_user_model(
-        trained.model_file, name, summary="", training={"trained_on": trained.trained_on}
-    )
+    try:
+        path = add_user_model(
+            trained.model_file, name, summary="", training={"trained_on": trained.trained_on}
+        )
+    except (InvalidInputError, ModelFileError) as error:
+        raise type(error)(f"{error} The trained model is kept in {trained.model_file}.") from error
     model_events.saved.emit(path.stem)
     return path
 

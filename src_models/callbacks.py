@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -224,8 +225,54 @@ class Keep(keras.callbacks.Callback):
         self._keep(epoch, {name: float(value) for name, value in (logs or {}).items()})
 
 
+class TensorBoardFiles(keras.callbacks.TensorBoard):
+    """Write TensorBoard's files, and tell in a sentence where that fails.
+
+    Parameters
+    ----------
+    folder : Path
+        For the files.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(log_dir=str(folder), write_graph=False)
+        self._folder = folder
+
+    def set_model(self, model: keras.Model) -> None:
+        """Open the files."""
+        with self._told():
+            super().set_model(model)
+
+    def on_train_begin(self, logs: Logs = None) -> None:
+        """Begin."""
+        with self._told():
+            super().on_train_begin(logs)
+
+    def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
+        """Write the epoch's figures."""
+        with self._told():
+            super().on_epoch_end(epoch, logs)
+
+    def on_train_end(self, logs: Logs = None) -> None:
+        """Close the files."""
+        with self._told():
+            super().on_train_end(logs)
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        try:
+            yield
+        except Exception as error:  # TensorFlow's file system has errors of its own
+            reason = str(error).splitlines()[0].rpartition("} ")[2] or type(error).__name__
+            raise TrainingError(
+                f"TensorBoard's files cannot be written to {str(self._folder)!r} ({reason}): make "
+                "room or choose another folder for logs. The last checkpoint is intact; train "
+                "again to go on from it."
+            ) from error
+
+
 def tensorboard(folder: Path) -> keras.callbacks.Callback | None:
     """Return the callback that writes TensorBoard's files, or None where it cannot."""
     if find_spec("tensorflow") is None or find_spec("tensorboard") is None:
         return None
-    return keras.callbacks.TensorBoard(log_dir=str(folder), write_graph=False)
+    return TensorBoardFiles(folder)

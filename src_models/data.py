@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from functools import partial
@@ -16,7 +17,7 @@ from src_models.description import ModelDescription
 from src_models.errors import InvalidInputError
 from src_models.intensity import IntensityRange, measure_range
 from src_models.metrics import fit_gain_offset, robust_range
-from src_models.registration import estimate_shift
+from src_models.registration import correlation, estimate_shift
 from src_models.sources import (
     ImageCache,
     ImageSource,
@@ -29,6 +30,9 @@ from src_models.tiling import Region
 from src_models.training_config import DataSettings
 from src_models.training_images import TrainingImage
 from src_models.training_set import DataReport
+
+# Pairs of two instruments have 0.3 and more, images of other fields less than 0.1.
+_LEAST_ALIKE = 0.1
 
 
 def collect_images(
@@ -104,7 +108,10 @@ def _pairs(
     if not (_is_folder(lr) and _is_folder(hr)):
         return list(pair_in_order(lr_sources, hr_sources))
     matched, left = match_sources(lr_sources, hr_sources, scale)
-    skipped += [(s.name, "no image of the other folder has its name or number.") for s in left]
+    skipped += [
+        (s.name, "no image of the other folder has its name or number, or several have.")
+        for s in left
+    ]
     return list(matched)
 
 
@@ -215,6 +222,7 @@ class _Maker:
             data_range=1.0,
             bicubic_error=0.0,
             settings=self._settings,
+            content=_digest(hr) + ("" if read_lr is None else _digest(small)),
         )
         return _with_scores(image, self._description), remark
 
@@ -233,7 +241,9 @@ class _Maker:
         whole = round(rows), round(columns)
         words = f"the sides are shifted by {rows:.1f} rows and {columns:.1f} columns"
         if max(abs(rows), abs(columns)) < 0.75:
-            return (0, 0), region, ""
+            alike = correlation(guess, truth)
+            remark = f"the sides have little in common (correlation {alike:.2f}): are they a pair?"
+            return (0, 0), region, remark if alike < _LEAST_ALIKE else ""
         if self._settings.alignment == "warn":
             advice = 'which blurs what is learnt: correct it with alignment="correct".'
             return (0, 0), region, f"{words} (high-resolution pixels), {advice}"
@@ -254,6 +264,10 @@ def _plane_reader(
         return plane if plane.shape[-1] == channels else np.repeat(plane, channels, axis=-1)
 
     return read
+
+
+def _digest(pixels: NDArray[Any]) -> str:
+    return f"{zlib.crc32(np.ascontiguousarray(pixels).data):08x}"
 
 
 def _with_scores(image: TrainingImage, description: ModelDescription) -> TrainingImage:

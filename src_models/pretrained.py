@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from types import MappingProxyType
 
+from src_models.bundled import BUNDLED, DEFAULT_MODEL
 from src_models.config import Upscaling
 from src_models.description import ModelDescription, read_description
 from src_models.download import fetch, find_cached, is_published
@@ -19,12 +18,7 @@ from src_models.onnx_look import is_onnx
 from src_models.published import PUBLISHED, Published
 from src_models.user_models import user_models
 
-_BUNDLED_FOLDER = Path(__file__).parent / "weights"
-
-BUNDLED: Mapping[str, Path] = MappingProxyType(
-    {path.stem: path for path in sorted(_BUNDLED_FOLDER.glob("*.keras"))}
-)
-DEFAULT_MODEL = "microscopy-x2"
+__all__ = ["BUNDLED", "DEFAULT_MODEL", "describe_model", "find_model", "is_at_hand", "model_names"]
 
 
 def model_names() -> list[str]:

@@ -65,6 +65,14 @@ def _flattened(image: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray(gaussian_filter(image, 1.5) - gaussian_filter(image, 15))
 
 
+def correlation(a: NDArray[Any], b: NDArray[Any]) -> float:
+    """Return how much alike the details of two images ``(Y, X)`` are, from -1 to 1.
+
+    About 0 tells of images of different fields, or of a long shift.
+    """
+    return _likeness(_flattened(_centre(a)), _flattened(_centre(b)), (0, 0))
+
+
 def _likeness(a: NDArray[Any], b: NDArray[Any], shift: tuple[int, int]) -> float:
     parts = []
     for image, sign in ((a, 1), (b, -1)):

@@ -154,8 +154,13 @@ def match_sources(
     pairs: dict[int, ImageSource] = {}
     left_lr, left_hr = list(lr), list(range(len(hr)))
     endings = ("", f"x{scale}", f"_x{scale}", f"-x{scale}")
-    for key in (_by_name(endings), _by_name(("_lr", "_hr", "_LR", "_HR")), _by_number(endings)):
-        found = _match_unique([key(s.stem) for s in left_lr], [key(hr[i].stem) for i in left_hr])
+    sides = _by_name(("_lr", "_hr", "_LR", "_HR"))
+    # The very name comes first; what is left is matched by less and less of it.
+    rules: list[tuple[bool, Callable[[str], str]]] = [(False, str), (True, _by_name(endings))]
+    for of_stem, key in (*rules, (True, sides), (True, _by_number(endings))):
+        keys_lr = [key(s.stem if of_stem else s.name) for s in left_lr]
+        keys_hr = [key(hr[i].stem if of_stem else hr[i].name) for i in left_hr]
+        found = _match_unique(keys_lr, keys_hr)
         for a, b in found:
             pairs[left_hr[b]] = left_lr[a]
         taken_lr, taken_hr = {a for a, _ in found}, {b for _, b in found}

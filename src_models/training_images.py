@@ -50,6 +50,8 @@ class TrainingImage:
     fit : tuple of float
         Gain and offset that bring cubic interpolation closest to the high-resolution image, in
         the network's intensities.
+    content : str
+        Short text that is another one for other pixels.
     factor : float
         What the high-resolution intensities above that offset are multiplied by.
     """
@@ -65,6 +67,7 @@ class TrainingImage:
     bicubic_error: float
     settings: DataSettings
     fit: tuple[float, float] = (1.0, 0.0)
+    content: str = ""
     factor: float = 1.0
 
     def crop(

@@ -61,12 +61,11 @@ class TrainingImages:
     def identity(self) -> str:
         """Short text that is another one for other images, or for pairs made in another way.
 
-        It follows from names, intensities and the error of cubic interpolation, which were
-        measured anyway; so no image is read again for it.
+        It follows from names, pixels and the error of cubic interpolation, so that another order
+        or another split is the same training.
         """
         lines = sorted(
-            f"{image.name} {image.read_lr is None} {image.scale} {image.levels.low:.4g} "
-            f"{image.levels.high:.4g} {image.bicubic_error:.4g}"
+            f"{image.name} {image.content} {image.scale} {image.bicubic_error:.4g}"
             for image in (*self.training, *self.validation)
         )
         # What is split in two, to train and to judge, is one image.

@@ -17,10 +17,12 @@ from typing import Any
 
 from platformdirs import user_data_path
 
+from src_models.bundled import BUNDLED
 from src_models.description import MEMBER, read_description
 from src_models.errors import InvalidInputError, ModelFileError
 from src_models.onnx_files import describe_onnx, keep_onnx
 from src_models.onnx_look import ONNX_ARCHIVE, is_onnx
+from src_models.published import PUBLISHED
 
 _VARIABLE = "NAPARI_ISR_MODELS"
 # What every file system takes, and no shell or combo box stumbles over.
@@ -53,13 +55,18 @@ def check_model_name(name: str) -> str:
     Raises
     ------
     InvalidInputError
-        If a file cannot have it.
+        If a file cannot have it, or a bundled or published model has it.
     """
     stripped = name.strip()
     if not _NAME.fullmatch(stripped):
         raise InvalidInputError(
             "The name of a model has 1 to 64 letters, digits, blanks and any of . + - _, and "
             f"begins and ends with a letter or digit. Received: {name!r}."
+        )
+    if stripped in BUNDLED or stripped in PUBLISHED:
+        raise InvalidInputError(
+            f"The name must not be that of a model that everybody has. Received: {name!r}. Choose "
+            "another one."
         )
     return stripped
 

@@ -105,9 +105,12 @@ class Cut_VGG19:
 
     def _build(self, image: Any) -> keras.Model:
         prepared = _as_vgg_knows(image)  # (B, patch_size, patch_size, 3)
-        vgg = keras.applications.VGG19(include_top=False, weights=None, input_tensor=prepared)
-        # VGG19's own layers come last, and 0 stands for what they are given.
-        own = [prepared, *(layer.output for layer in vgg.layers[1 - _NUM_LAYERS :])]
+        shape = (None, None, prepared.shape[-1])
+        vgg = keras.applications.VGG19(include_top=False, weights=None, input_shape=shape)
+        own = [prepared]  # 0 stands for what VGG19's own layers are given
+        # No further than is wanted: small patches do not survive all its pools.
+        for layer in vgg.layers[1 : max(self.layers_to_extract) + 1]:
+            own.append(layer(own[-1]))
         features = [own[i] for i in self.layers_to_extract]
         model = keras.Model(image, features, name="feature_extractor")
         if self.weights is not None:

@@ -125,6 +125,19 @@ def test_the_preview_has_layers_of_its_own_beside_the_users(ready, qtbot, finish
     assert len(viewer.layers) == 5
 
 
+def test_the_camera_finds_the_preview_beside_a_stack(make_napari_viewer, dock, qtbot, finish):
+    viewer = make_napari_viewer(show=True)
+    viewer.add_image(np.stack([blobs(n) for n in range(3)]), name="stack")
+    widget = dock(viewer)
+    click(qtbot, widget.images.check)
+    finish(widget)
+    shown = [layer for layer in viewer.layers if layer.name != "stack"]
+    assert shown
+    left = min(layer.extent.world[0, -1] for layer in shown)
+    camera = getattr(viewer, "scene", viewer).camera
+    assert camera.center[-1] > left > viewer.layers["stack"].extent.world[1, -1]
+
+
 def test_check_says_what_is_skipped_and_shows_pairs(
     make_napari_viewer, dock, qtbot, finish, tmp_path
 ):

@@ -37,6 +37,13 @@ def test_names_that_files_cannot_have_are_refused(name):
     assert user_models() == {}
 
 
+@pytest.mark.parametrize("name", ["microscopy-x2", " photo-x2 ", "psnr-small"])
+def test_names_that_everybody_has_are_refused(name):
+    with pytest.raises(InvalidInputError, match="everybody has"):
+        add_user_model(find_model("microscopy-x2"), name)
+    assert user_models() == {}
+
+
 def test_a_model_is_never_overwritten(folder):
     add_user_model(find_model("microscopy-x2"), "mine")
     before = (folder / "mine.keras").read_bytes()

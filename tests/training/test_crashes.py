@@ -278,3 +278,11 @@ def test_files_of_a_training_can_be_read_by_those_who_can_read_others(tmp_path) 
     write_atomically(tmp_path / "ours", b"")
     modes = {path.stat().st_mode for path in tmp_path.iterdir()}
     assert len(modes) == 1
+
+
+def test_logs_that_cannot_be_written_are_told_in_a_sentence(small_rdn, cells, tmp_path) -> None:
+    (tmp_path / "logs").write_text("a file where the folder should be")
+    with pytest.raises(TrainingError, match=r"TensorBoard's files cannot be written to .*logs"):
+        trainer_in(tmp_path, small_rdn(), cells(2)).train()
+    (tmp_path / "logs").unlink()
+    assert trainer_in(tmp_path, small_rdn(), cells(2)).train().reason == "finished"

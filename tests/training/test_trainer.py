@@ -142,6 +142,9 @@ def test_other_images_in_the_same_folder_are_refused(small_rdn, cells, tmp_path)
     with pytest.raises(TrainingError, match=r"on other images.*resume=False") as raised:
         other.train(epochs=4)
     assert str(other.folder / "last.keras") in str(raised.value)
+    turned = [np.ascontiguousarray(image[::-1]) for image in cells(2)]
+    with pytest.raises(TrainingError, match="on other images"):
+        trainer_of(small_rdn(), turned, tmp_path).train(epochs=4)
     assert other.train(epochs=1, resume=False).reason == "finished"
 
 

@@ -50,6 +50,12 @@ def test_ambiguous_names_are_left_and_not_guessed() -> None:
     assert len(left) == 3
 
 
+def test_a_file_of_the_very_name_is_the_partner_among_several_of_the_stem() -> None:
+    pairs, left = match_sources(named("a.png"), named("a.tif", "a.png"), 2)
+    assert [(a.name, b.name) for a, b in pairs] == [("a.png", "a.png")]
+    assert [s.name for s in left] == ["a.tif"]
+
+
 @pytest.mark.parametrize(
     ("dtype", "shape", "planes"),
     [
@@ -246,6 +252,12 @@ def test_a_shifted_pair_is_noted_or_corrected(cells, shift) -> None:
     assert images[0].offset == shift
     assert np.abs(binned(hr_crop, 2) - lr_crop).max() < 1e-3
     assert not collect([lr], [hr])[1].notes
+
+
+def test_sides_that_show_different_things_are_noted(cells) -> None:
+    first, second = cells(2, size=128)
+    _, report = collect([binned(first, 2)], [second])
+    assert "are they a pair?" in dict(report.notes)["image 1"]
 
 
 def test_images_of_two_contrasts_are_not_taken_for_shifted(cells) -> None:

@@ -125,6 +125,13 @@ def vgg_file(path: Path, *, old_names: bool, without: str = "") -> Path:
     return path
 
 
+def test_features_of_early_layers_need_no_larger_patches_than_those_layers() -> None:
+    f_ext = Cut_VGG19(24, [5, 9], weights=None)
+    small, smaller = f_ext.model.predict(np.zeros((1, 24, 24, 3), np.float32), verbose=0)
+    assert small.shape[1:3] == (12, 12)
+    assert smaller.shape[1:3] == (6, 6)
+
+
 @pytest.mark.parametrize("old_names", [False, True])
 def test_a_local_file_of_weights_is_taken_and_named(
     tmp_path: Path, caplog: Any, old_names: bool
