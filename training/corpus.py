@@ -16,6 +16,7 @@ from src_models.intensity import as_dtype
 
 _BLUR = (0.7, 2.5)
 _DIM_LEVELS, _DIM_OFFSET = (24, 80), (0, 10)
+_GRAIN, _GRAIN_SIZE = (0.04, 0.15), (0.0, 0.8)
 _SUFFIXES = {".png", ".jpg", ".jpeg", ".tif", ".tiff"}
 
 Images = list[NDArray[Any]]
@@ -38,6 +39,9 @@ class Corpus:
     dim_share : float
         Part of the images of which a copy is learnt from, too, that fills few grey levels of
         uint8; half of them are blurred.
+    grainy_share : float
+        Part of the images of which a copy with noise is learnt from, too: the truth's own noise,
+        which stays, as against noise that a degradation adds, which goes.
     """
 
     folders: dict[str, int]
@@ -45,6 +49,7 @@ class Corpus:
     held_out_every: int
     blurred_share: float = 0.0
     dim_share: float = 0.0
+    grainy_share: float = 0.0
     seed: int = field(default=1)
 
     def read(self, root: Path, channels: int) -> tuple[Images, Images]:
@@ -76,6 +81,9 @@ class Corpus:
                 if rng.random() < self.dim_share:
                     sigma = rng.uniform(*_BLUR) if rng.random() < 0.5 else 0.0
                     training += [_dimmed(_blurred(image, sigma), rng) for image in images]
+                # Drawn only where it is asked for, so that other models' images stay as they were.
+                if self.grainy_share and rng.random() < self.grainy_share:
+                    training += [_grainy(image, rng) for image in images]
         return training, held_out
 
 
@@ -102,6 +110,17 @@ def _dimmed(image: NDArray[Any], rng: np.random.Generator) -> NDArray[np.uint8]:
     low, high = float(image.min()), float(image.max())
     levels = rng.uniform(*_DIM_LEVELS) / max(high - low, 1e-9)
     return np.rint((image - low) * levels + rng.uniform(*_DIM_OFFSET)).astype(np.uint8)
+
+
+def _grainy(image: NDArray[Any], rng: np.random.Generator) -> NDArray[Any]:
+    """Add noise with a grain of a pixel or so, stronger where there is more light."""
+    low, high = np.percentile(image, (0.1, 99.9))
+    span = max(float(high - low), 1e-9)
+    size = rng.uniform(*_GRAIN_SIZE)
+    grain = gaussian_filter(rng.normal(size=image.shape), (size, size, 0)[: image.ndim])
+    light = np.clip((image - low) / span, 0.05, 1.0)
+    strength = rng.uniform(*_GRAIN) * span / grain.std()
+    return as_dtype(image + strength * np.sqrt(light) * grain, image.dtype)
 
 
 def _blurred(image: NDArray[Any], sigma: float) -> NDArray[Any]:

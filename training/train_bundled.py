@@ -43,7 +43,7 @@ def new_network(settings: dict[str, Any]) -> ImageModel:
     else:
         network = RDN(symbols, c_dim=model["channels"], upscaling="shuffle")
         start_as_interpolation(network, settings["training"]["seed"])
-    said = {key: model[key] for key in ("name", "intensity", "summary")}
+    said = {key: model[key] for key in ("name", "intensity", "summary", "faithful") if key in model}
     network.describe(**said, overlap=None)
     return network
 
