@@ -7,11 +7,12 @@ from typing import Any
 
 from magicgui.widgets import CheckBox, ProgressBar, PushButton
 from qtpy.QtCore import QSize
-from qtpy.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QVBoxLayout
 
 from napari_isr._batch_form import BatchFields
 from napari_isr._batch_list import FileList
 from napari_isr._batch_table import BatchTable
+from napari_isr._docked import DockedWidget, beside
 from napari_isr._fields import Note
 from napari_isr._train_fields import column
 
@@ -19,7 +20,7 @@ PROGRESS_PARTS = 1000
 _LEAST_WIDTH, _WIDTH = 340, 420
 
 
-class BatchPanel(QWidget):
+class BatchPanel(DockedWidget):
     """The form over the table; buttons, progress and words under it.
 
     Parameters
@@ -64,10 +65,10 @@ class BatchPanel(QWidget):
             margins=(6, 0, 6, 0),
         )
         bottom = column(
-            _beside(self.run, self.finish_file, self.cancel),
+            beside(self.run, self.finish_file, self.cancel),
             self.progress,
             self.status,
-            _beside(self.retry, self.save_report),
+            beside(self.retry, self.save_report),
             margins=(6, 0, 6, 4),
         )
         layout = QVBoxLayout(self)
@@ -84,12 +85,3 @@ class BatchPanel(QWidget):
     def _tell_detail(self, row: int) -> None:
         """Tell all of the selected file under the table."""
         self.detail.say(self.table.detail(row) if row >= 0 else "")
-
-
-def _beside(*widgets: Any) -> QWidget:
-    holder = QWidget()
-    layout = QHBoxLayout(holder)
-    layout.setContentsMargins(0, 0, 0, 0)
-    for widget in widgets:
-        layout.addWidget(widget.native)
-    return holder

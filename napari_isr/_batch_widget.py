@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari.utils.theme import get_theme
-from qtpy.QtCore import QEvent, QTimer
+from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QFileDialog
 from superqt.utils import ensure_main_thread
 
@@ -46,9 +46,7 @@ class BatchWidget(BatchPanel):
     def __init__(self, viewer: napari.viewer.Viewer) -> None:
         self._viewer = viewer
         self._models = OfferedModels()
-        self._is_docked = False
         super().__init__(self._models.choices)
-        self._is_open = True
         self._looker: Any = None
         self._worker: Any = None
         self._batch: BatchRun | None = None
@@ -79,7 +77,6 @@ class BatchWidget(BatchPanel):
         self._viewer.layers.selection.events.changed.connect(self._layers_changed)
         self._viewer.events.theme.connect(self._theme_changed)
         model_events.saved.connect(self._models_changed)
-        self.destroyed.connect(lambda: self._close())
 
     # What is chosen -----------------------------------------------------------------------------
 
@@ -292,33 +289,12 @@ class BatchWidget(BatchPanel):
         if worker is not None:
             worker.quit()
 
-    def event(self, event: QEvent | None) -> bool:
-        """Notice that napari took the widget out of its dock, which does not destroy it."""
-        if event is not None and event.type() == QEvent.Type.ParentChange:
-            if self.parent() is None and self._is_docked:
-                self._close()
-            self._is_docked = self.parent() is not None
-        return bool(super().event(event))
-
-    def _close(self) -> None:
-        """Let go of everything when the dock is closed; its Qt widgets may be gone already."""
-        if not self._is_open:
-            return
-        self._is_open = False
+    def _let_go(self) -> None:
         self._quit(self._looker)
         self._quit(self._worker)
         self._viewer.layers.selection.events.changed.disconnect(self._layers_changed)
         self._viewer.events.theme.disconnect(self._theme_changed)
         model_events.saved.disconnect(self._models_changed)
-
-    def _while_open(self, slot: Callable[..., None]) -> Callable[..., None]:
-        """Return a slot that the worker's last signals may reach after the dock was closed."""
-
-        def guarded(*args: Any) -> None:
-            if self._is_open:
-                slot(*args)
-
-        return guarded
 
 
 def _is_other(old: BatchRequest, new: BatchRequest) -> bool:

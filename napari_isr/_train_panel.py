@@ -7,8 +7,9 @@ from typing import Any
 
 from magicgui.widgets import CheckBox, LineEdit, ProgressBar, PushButton
 from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QFrame, QHBoxLayout, QScrollArea, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QFrame, QScrollArea, QVBoxLayout
 
+from napari_isr._docked import DockedWidget, beside
 from napari_isr._fields import Note
 from napari_isr._train_fields import AdvancedFields, Fold, ImageFields, NetworkFields, column
 from napari_isr._train_form import TrainPlan
@@ -18,7 +19,7 @@ _WIDTH = 300
 PROGRESS_PARTS = 1000
 
 
-class TrainPanel(QWidget):
+class TrainPanel(DockedWidget):
     """The sections of the form in a scroll area; buttons, progress and saving always in view.
 
     Parameters
@@ -49,7 +50,7 @@ class TrainPanel(QWidget):
         self.model_name.native.setPlaceholderText("name of the model")
         self.save = PushButton(text="Save", tooltip="Add the model to your models.")
         self.save_note = Note("save")
-        self.save_row = _beside(self.model_name, self.save)
+        self.save_row = beside(self.model_name, self.save)
         self._folds = {
             "images": Fold("Images", self.images.native),
             "network": Fold("Network", self.network.native),
@@ -69,7 +70,7 @@ class TrainPanel(QWidget):
         scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         scroll.setWidget(form)
         bottom = column(
-            _beside(self.run, self.pause, self.stop),
+            beside(self.run, self.pause, self.stop),
             self.progress,
             self.status,
             self.save_row,
@@ -95,12 +96,3 @@ class TrainPanel(QWidget):
         self.network.model_note.say(model, complaint=bool(plan.model_complaint), theme=theme)
         self.network.goal_note.say(plan.goal_words)
         self.network.cost.say(plan.cost)
-
-
-def _beside(*widgets: Any) -> QWidget:
-    holder = QWidget()
-    layout = QHBoxLayout(holder)
-    layout.setContentsMargins(0, 0, 0, 0)
-    for widget in widgets:
-        layout.addWidget(widget.native)
-    return holder

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from qtpy.QtCore import QEvent
 from qtpy.QtWidgets import QFileDialog
 from superqt.utils import ensure_main_thread
 
@@ -55,13 +54,11 @@ class TrainWidget(TrainPanel):
     def __init__(self, viewer: napari.viewer.Viewer) -> None:
         self._viewer = viewer
         self._models = named_descriptions(trainable=True)
-        self._is_docked = False
         super().__init__(self._image_layers, self._model_choices)
         self._worker: Any = None
         self._training: Training | None = None
         self._trained: Trained | None = None
         self._job: TrainingJob | None = None
-        self._is_open = True
         self._board = TrainingBoard(self, viewer)
         self._pairs = PreviewLayers(viewer, "Check")
         self._connect()
@@ -86,7 +83,6 @@ class TrainWidget(TrainPanel):
         self.save.clicked.connect(self._save)
         self.model_name.changed.connect(self._name_changed)
         model_events.saved.connect(self._models_changed)
-        self.destroyed.connect(lambda: self._close())
 
     def _image_layers(self, _select: Any = None) -> list[napari.layers.Image]:
         from napari.layers import Image
@@ -301,19 +297,7 @@ class TrainWidget(TrainPanel):
 
     # End ----------------------------------------------------------------------------------------
 
-    def event(self, event: QEvent | None) -> bool:
-        """Notice that napari took the widget out of its dock, which does not destroy it."""
-        if event is not None and event.type() == QEvent.Type.ParentChange:
-            if self.parent() is None and self._is_docked:
-                self._close()
-            self._is_docked = self.parent() is not None
-        return bool(super().event(event))
-
-    def _close(self) -> None:
-        """Let go of everything when the dock is closed; its Qt widgets may be gone already."""
-        if not self._is_open:
-            return
-        self._is_open = False
+    def _let_go(self) -> None:
         if self._training is not None:
             self._training.stop()
         self._board.previews.close()
@@ -323,15 +307,6 @@ class TrainWidget(TrainPanel):
         layers.events.inserted.disconnect(self._layers_changed)
         layers.events.removed.disconnect(self._layers_changed)
         self._viewer.events.theme.disconnect(self._theme_changed)
-
-    def _while_open(self, slot: Callable[..., None]) -> Callable[..., None]:
-        """Return a slot that the worker's last signals may reach after the dock was closed."""
-
-        def guarded(*args: Any) -> None:
-            if self._is_open:
-                slot(*args)
-
-        return guarded
 
 
 @with_our_errors

@@ -88,3 +88,21 @@ def flush_to_disk(path: Path) -> None:
         if file.is_file():
             with file.open("r+b") as opened:  # Windows flushes only what may be written
                 os.fsync(opened.fileno())
+
+
+@contextmanager
+def needs_zarr() -> Iterator[None]:
+    """Tell what to install if a package for OME-Zarr is missing.
+
+    Raises
+    ------
+    InvalidInputError
+        If one cannot be imported.
+    """
+    try:
+        yield
+    except ImportError as error:
+        raise InvalidInputError(
+            f"OME-Zarr needs the package {error.name}, which is not installed: "
+            'pip install "napari-isr[zarr]".'
+        ) from error

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -12,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from src_models.errors import InvalidInputError
-from src_models.file_errors import reading
+from src_models.file_errors import needs_zarr, reading
 from src_models.picture import Picture, UnreadPixels, printable
 from src_models.tiff_files import LARGE_BYTES, RECORD_KEY
 
@@ -29,7 +28,7 @@ def read_ome_zarr(path: Path) -> Picture:
     InvalidInputError
         If it is no such image, or its metadata do not hold.
     """
-    with _needs_packages():
+    with needs_zarr():
         import zarr
         from ome_zarr_models.v04.image import Image as Image04
         from ome_zarr_models.v05.image import Image as Image05
@@ -98,7 +97,7 @@ def write_ome_zarr(picture: Picture, path: Path) -> None:
     InvalidInputError
         If there are other axes than TZCYX, or a package is not installed.
     """
-    with _needs_packages():
+    with needs_zarr():
         import zarr
         from ome_zarr_models.v05.axes import Axis
         from ome_zarr_models.v05.image import ImageAttrs
@@ -171,14 +170,3 @@ def _omero(picture: Picture) -> list[dict[str, Any]]:
         {"label": name, "color": colour.lstrip("#").upper(), "active": True, "window": window}
         for name, colour in zip(names, colours, strict=True)
     ]
-
-
-@contextmanager
-def _needs_packages() -> Iterator[None]:
-    try:
-        yield
-    except ImportError as error:
-        raise InvalidInputError(
-            f"OME-Zarr needs the package {error.name}, which is not installed: "
-            'pip install "napari-isr[zarr]".'
-        ) from error

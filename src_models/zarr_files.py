@@ -6,8 +6,7 @@ The metadata is checked and written by `ome-zarr-models`, the arrays by `zarr`.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ import numpy as np
 
 from src_models.axes import ArrayLike
 from src_models.errors import InvalidInputError
+from src_models.file_errors import needs_zarr
 
 _ORDER = "TCZYX"
 _KINDS = {"T": "time", "C": "channel"}
@@ -61,7 +61,7 @@ def read_zarr_image(path: str | Path) -> ZarrImage:
     InvalidInputError
         If there is none, it is a plate, or its metadata is not valid.
     """
-    with _needs_packages():
+    with needs_zarr():
         import zarr
         from ome_zarr_models.v04.multiscales import Multiscale as Multiscale04
         from ome_zarr_models.v05.multiscales import Multiscale as Multiscale05
@@ -141,7 +141,7 @@ def create_pyramid(
         The levels, finest first. Each is half as wide as the one before along Y and X; the last
         one fits into a chunk.
     """
-    with _needs_packages():
+    with needs_zarr():
         import zarr
         from ome_zarr_models.v05.axes import Axis
         from ome_zarr_models.v05.image import ImageAttrs
@@ -198,14 +198,3 @@ def _origin(image: ZarrImage, axis: str, factor: float) -> float:
     """Return where the centre of the first pixel lies, if pixels are `factor` times smaller."""
     shift = (1 / factor - 1) / 2 if axis in "YX" else 0.0
     return image.origin.get(axis, 0.0) + shift * image.pixel_size.get(axis, 1.0)
-
-
-@contextmanager
-def _needs_packages() -> Iterator[None]:
-    try:
-        yield
-    except ImportError as error:
-        raise InvalidInputError(
-            f"OME-Zarr needs the package {error.name}, which is not installed: "
-            'pip install "napari-isr[zarr]".'
-        ) from error

@@ -211,6 +211,8 @@ def test_ctrl_c_leaves_nothing_half_written(
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         start_new_session=True,
+        # A shell's background jobs, and so their children, begin with Ctrl+C switched off.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     while not list(two_images.glob("out/*.png")):
         assert process.poll() is None

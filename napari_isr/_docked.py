@@ -1,0 +1,54 @@
+"""A dock widget of several threads: it notices when it is closed, and lets go of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from qtpy.QtCore import QEvent
+from qtpy.QtWidgets import QHBoxLayout, QWidget
+
+
+class DockedWidget(QWidget):
+    """Base of dock widgets; they say in `_let_go` what ends with them."""
+
+    def __init__(self) -> None:
+        self._is_docked, self._is_open = False, True
+        super().__init__()
+        self.destroyed.connect(lambda: self._close())
+
+    def event(self, event: QEvent | None) -> bool:
+        """Notice that napari took the widget out of its dock, which does not destroy it."""
+        if event is not None and event.type() == QEvent.Type.ParentChange:
+            if self.parent() is None and self._is_docked:
+                self._close()
+            self._is_docked = self.parent() is not None
+        return bool(super().event(event))
+
+    def _close(self) -> None:
+        if self._is_open:
+            self._is_open = False
+            self._let_go()
+
+    def _let_go(self) -> None:
+        """Stop threads and disconnect; the Qt widgets may be gone already."""
+        raise NotImplementedError
+
+    def _while_open(self, slot: Callable[..., None]) -> Callable[..., None]:
+        """Return a slot that the worker's last signals may reach after the dock was closed."""
+
+        def guarded(*args: Any) -> None:
+            if self._is_open:
+                slot(*args)
+
+        return guarded
+
+
+def beside(*widgets: Any) -> QWidget:
+    """Return a row of magicgui's widgets."""
+    holder = QWidget()
+    layout = QHBoxLayout(holder)
+    layout.setContentsMargins(0, 0, 0, 0)
+    for widget in widgets:
+        layout.addWidget(widget.native)
+    return holder
