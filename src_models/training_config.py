@@ -360,8 +360,10 @@ class TrainingSettings:
         The last model is written after so many epochs (a checkpoint after every one).
     jit_compile : bool or "auto"
         XLA; "auto" uses it with JAX, and with TensorFlow on graphics cards.
-    mixed_precision : bool
-        Compute in float16, with scaled losses; for GPUs.
+    mixed_precision : bool or "auto"
+        True computes in float16, with scaled losses; for GPUs. "auto" computes in float32, but in
+        bfloat16 in the discriminator on processors that are faster in it: it only judges, and the
+        network that is kept learns in float32. False: float32 everywhere.
     workers : int
         Threads that prepare patches.
     loss, learning_rate, adam, patch, data, validation
@@ -377,7 +379,7 @@ class TrainingSettings:
     seed: int = 1
     save_every: int = 2
     jit_compile: bool | Literal["auto"] = "auto"
-    mixed_precision: bool = False
+    mixed_precision: bool | Literal["auto"] = "auto"
     workers: int = 2
     loss: LossSettings = LossSettings()
     learning_rate: LearningRate = LearningRate()
@@ -392,11 +394,9 @@ class TrainingSettings:
         _require_whole("seed", self.seed, 0)
         if self.seconds is not None:
             _require_real("seconds", self.seconds, 0)
-        _require(
-            self.jit_compile in (True, False, "auto"),
-            "jit_compile is a bool or 'auto'.",
-            self.jit_compile,
-        )
+        for name in ("jit_compile", "mixed_precision"):
+            value = getattr(self, name)
+            _require(value in (True, False, "auto"), f"{name} is a bool or 'auto'.", value)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the settings as plain JSON values, for a record."""

@@ -32,7 +32,7 @@ from src_models.errors import (
 from src_models.image_model import ImageModel
 from src_models.logits import logits_of
 from src_models.patches import PatchSampler, fixed_patches
-from src_models.precision import half_precision
+from src_models.precision import half_precision, multiplies_bfloat16
 from src_models.training_config import AdamSettings, TrainingSettings
 from src_models.training_events import EpochDone, Listener, TrainingControl, TrainingResult
 from src_models.training_folder import claimed, write_atomically
@@ -150,11 +150,16 @@ class TrainingRun:
             return self._finish(obey.reason)
 
     def _precision(self) -> AbstractContextManager[None]:
+        wanted = self.settings.mixed_precision
+        if wanted == "auto":
+            return half_precision(
+                [self._discriminator] if multiplies_bfloat16() else [], "bfloat16"
+            )
         networks = [self.generator.model, self._discriminator, self._extractor]
-        return half_precision(networks if self.settings.mixed_precision else [])
+        return half_precision(networks if wanted else [])
 
     def _compile(self, judge: keras.Model | None) -> TrainingStep:
-        dtype = "mixed_float16" if self.settings.mixed_precision else None
+        dtype = "mixed_float16" if self.settings.mixed_precision is True else None
         step = TrainingStep(
             self.generator.model, self.settings.loss, judge, self._extractor, dtype=dtype
         )
