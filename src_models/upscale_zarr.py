@@ -31,6 +31,7 @@ from src_models.measure import measure_channels
 from src_models.pipeline import Progress
 from src_models.pretrained import DEFAULT_MODEL
 from src_models.shared_model import SharedModel
+from src_models.source_identity import source_identity
 from src_models.tiff_writing import halved
 from src_models.tiling import Region
 from src_models.zarr_files import (
@@ -159,6 +160,9 @@ def upscale_to_zarr_steps(
         "shape": list(image.array.shape),
         "dtype": str(np.dtype(image.array.dtype)),
         "axes": image.axes,
+        "content": source_identity(
+            image.array, Path(source) if isinstance(source, str | os.PathLike) else None
+        ),
         "model": shared.digest,
         "tile_size": tile_size,
         "overlap": overlap,

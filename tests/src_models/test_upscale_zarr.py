@@ -215,6 +215,36 @@ def test_unfinished_work_goes_on_as_it_was_begun_or_anew(tiny_network: Any, tmp_
     assert read_zarr_image(target).array.shape == (210, 270)
 
 
+@pytest.mark.parametrize("place", [(0, 0), (150, 170), (299, 349)])
+def test_another_image_of_the_same_shape_is_not_mixed_in(
+    tiny_network: Any, tmp_path: Path, place: tuple[int, int]
+) -> None:
+    image, target = image_of(300, 350), tmp_path / "large.zarr"
+    steps = upscale_to_zarr_steps(image, target, tiny_network(), tile_size=48)
+    while next(steps).done < 3:
+        pass
+    steps.close()
+    image[place] += 1
+    with pytest.raises(InvalidInputError, match="content was"):
+        upscale_to_zarr(image, target, tiny_network(), tile_size=48)
+    image[place] -= 1
+    upscale_to_zarr(image, target, tiny_network(), tile_size=48)
+
+
+def test_a_file_that_was_changed_anywhere_is_not_mixed_in(
+    tiny_network: Any, tmp_path: Path
+) -> None:
+    image = image_of(300, 350)
+    source = write_source(tmp_path / "source.zarr", image, "YX")
+    steps = upscale_to_zarr_steps(source, tmp_path / "large.zarr", tiny_network(), tile_size=48)
+    while next(steps).done < 3:
+        pass
+    steps.close()
+    zarr.open_group(source)["full"][80:90, 80:90] = 0  # where no pixels are looked at
+    with pytest.raises(InvalidInputError, match="content was"):
+        upscale_to_zarr(source, tmp_path / "large.zarr", tiny_network(), tile_size=48)
+
+
 def test_nothing_is_overwritten_unasked(tiny_network: Any, tmp_path: Path) -> None:
     image, target = image_of(30, 40), tmp_path / "there.zarr"
     target.mkdir()
