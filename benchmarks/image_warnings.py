@@ -6,7 +6,7 @@ down which images get a warning as they are. The model is ``microscopy-x2`` for 
 ``photo-x2`` for photos.
 
 - *oversampled*: enlarged by cubic interpolation; also how often the factor is found to 25 %.
-- *saturated*: clipped so that 1 % of the pixels are at the top.
+- *saturated*: clipped so that 1 % of the pixels are at the top. Photos get no such warning.
 - *noisy*: microscopy as a camera sees it, 200 photons at the 99.9th percentile and read noise of 2
   (``camera``), against the same images binned (``binned``).
 - *jpeg*: through JPEG of quality 10 to 70.
@@ -102,7 +102,8 @@ def deserving(group: str) -> dict[str, tuple[str, Callable[[Pixels, int], Pixels
     cases: dict[str, tuple[str, Callable[[Pixels, int], Pixels]]] = {}
     for factor in (1.5, 2.0, 3.0, 4.0):
         cases[f"enlarged x{factor:g}"] = "oversampled", lambda x, _, f=factor: enlarged(x, f)
-    cases["brightest 1 % clipped"] = "saturated", lambda x, _: clipped(x)
+    note = " (no warning due)" if group == "photos" else ""
+    cases[f"brightest 1 % clipped{note}"] = "saturated", lambda x, _: clipped(x)
     if group == "microscopy":
         cases["binned (no warning due)"] = "noisy", lambda x, _: binned(crop_to_multiple(x, 2), 2)
         cases["camera"] = "noisy", by_camera
