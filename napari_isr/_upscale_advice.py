@@ -80,9 +80,10 @@ class AdviceNote(Note):
             sentences.insert(
                 0,
                 f"{model.name} invents detail that was not recorded: for looking at, not for "
-                f"measuring. With sharpness 0 it is {model.faithful}, which invents none.",
+                f"measuring. With sharpness 0 it is {model.faithful}, which adds none for looks.",
             )
-        self.say("\n".join(sentences), complaint=True, theme=self._theme)
+        text = "\n".join(f"• {sentence}" for sentence in sentences)
+        self.say(text, complaint=True, theme=self._theme, bold=False)
 
     def _close(self) -> None:
         self._is_open = False

@@ -27,7 +27,7 @@ _SAMPLE = 384
 _JPEG_BLOCK = 8
 _LEAST_SIDE = 16
 _MOST_CHANNELS = 4
-_OVERVIEW = 1024
+_OVERVIEW = 512
 _CLIPPED = 0.005
 _GRID = 0.14
 # Fewer levels, and a smaller part of 8 bits, than bundled models were trained on.
@@ -181,9 +181,8 @@ def _oversampled(sample: _Sample, model: ModelDescription) -> Finding | None:
     if factor == 1:
         return None
     message = (
-        f"This image has no detail finer than {2 * factor:g} pixels, as if it had been enlarged "
-        f"about {factor:g} times already: upscaling adds pixels rather than detail, so begin with "
-        f"the original, or shrink it by {factor:g} first."
+        f"The image has no detail finer than {2 * factor:g} pixels, as if enlarged about "
+        f"{factor:g} times already: begin with the original, or shrink it by {factor:g} first."
     )
     return Finding("oversampled", message, factor)
 
@@ -199,8 +198,8 @@ def _saturated(sample: _Sample, model: ModelDescription) -> Finding | None:
     if share < _CLIPPED:
         return None
     message = (
-        f"{100 * share:.2g} % of the pixels looked at are saturated, at the value {top:g}: what "
-        "was brighter there is lost, and no model brings it back."
+        f"{100 * share:.2g} % of the pixels are saturated, at the value {top:g}: what was brighter "
+        "there is lost, and no model brings it back."
     )
     return Finding("saturated", message, share)
 
@@ -217,13 +216,13 @@ def _noisy(sample: _Sample, model: ModelDescription) -> Finding | None:
         if photons >= _TOLERATED * fewest:
             return None
         message = (
-            f"This image is noisier, as of {photons:.0f} photons in its brightest pixels, than the "
+            f"The image is noisier, as of {photons:.0f} photons in its brightest pixels, than the "
             f"images of {fewest:.0f} photons or more that {model.name} was trained on: it may take "
             "noise for detail, so record longer or average images if you can."
         )
         return Finding("noisy", message, photons)
     message = (
-        f"This image looks like a recording with few photons, noisier than those that {model.name} "
+        f"The image looks like a recording with few photons, noisier than those that {model.name} "
         "was trained on: "
     )
     if DENOISER not in BUNDLED:
@@ -241,10 +240,10 @@ def _jpeg(sample: _Sample, model: ModelDescription) -> Finding | None:
     grid = float(np.median([jpeg_grid(channel) for channel in channels]))
     if grid < _GRID:
         return None
-    message = "This image shows the 8 x 8 blocks of JPEG, which upscaling makes larger: "
+    message = "The image shows the 8 x 8 blocks of JPEG, which upscaling makes larger: "
     if ARTEFACT_REMOVER not in BUNDLED:
-        return Finding("jpeg", f"{message}take the uncompressed original.", grid)
-    message += f"take the uncompressed original, or {ARTEFACT_REMOVER}, which removes them."
+        return Finding("jpeg", f"{message}take the original.", grid)
+    message += f"take the original, or {ARTEFACT_REMOVER}, which removes them."
     return Finding("jpeg", message, grid, ARTEFACT_REMOVER)
 
 
@@ -253,7 +252,7 @@ def _range(sample: _Sample, model: ModelDescription) -> Finding | None:
     levels = max(count_levels(channel) for channel in channels)
     if levels < _FEWEST_LEVELS:
         message = (
-            f"This image has {levels} grey levels, fewer than any that {model.name} was trained "
+            f"The image has {levels} grey levels, fewer than any that {model.name} was trained "
             "on, like a mask: steps between levels may come out as detail."
         )
         return Finding("range", message, levels)
@@ -262,7 +261,7 @@ def _range(sample: _Sample, model: ModelDescription) -> Finding | None:
     if not is_fixed or filled >= _NARROWEST:
         return None
     message = (
-        f"This image fills {filled:.0f} of 256 grey levels, and {model.name} was trained on images "
+        f"The image fills {filled:.0f} of 256 grey levels, and {model.name} was trained on images "
         "that fill them all: stretch the contrast first, or choose a model for microscopy."
     )
     return Finding("range", message, filled)

@@ -35,4 +35,4 @@ def test_every_reference_is_cited_and_every_citation_is_listed():
 def test_its_code_runs_as_printed(capsys):
     for code in re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL):
         exec(compile(code, "science.md", "exec"), {})
-    assert "range This image has 2 grey levels" in capsys.readouterr().out
+    assert "range The image has 2 grey levels" in capsys.readouterr().out

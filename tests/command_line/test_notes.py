@@ -24,7 +24,7 @@ def clipped(tmp_path):
 def test_notes_come_before_the_work_and_do_not_stop_it(isr, tmp_path):
     planned = isr("upscale", "clipped.tif", "-o", "out", "--dry-run")
     assert (planned.returncode, planned.stderr.count(NOTE)) == (0, 1), planned.stderr
-    assert "% of the pixels looked at are saturated" in planned.stderr
+    assert "% of the pixels are saturated" in planned.stderr
     record = json.loads(isr("upscale", "clipped.tif", "-o", "out", "-n", "--json").stdout)
     assert [NOTE + note in planned.stderr for note in record["notes"]] == [True]
     done = isr("upscale", "clipped.tif", "-o", "out")
