@@ -149,17 +149,8 @@ class UpscaleWidget(Container[Any]):
         buttons.margins = (0, 0, 0, 0)
         self.progress = ProgressBar(visible=False)
         self.status = Note("status")
-        self.extend(
-            [
-                fields,
-                self.advice_note,
-                self.plan_note,
-                self.preview,
-                buttons,
-                self.progress,
-                self.status,
-            ]
-        )
+        work = [self.preview, buttons, self.progress, self.status]
+        self.extend([fields, self.advice_note, self.plan_note, *work])
         layout = self.native.layout()
         layout.insertWidget(2, folded("Advanced settings", advanced.native))
         layout.addStretch()
