@@ -11,6 +11,7 @@ from typing import Any
 import typer
 
 from napari_isr._cli import FAILED, say
+from napari_isr._cli_notes import notes_on
 from src_models.errors import InvalidInputError, ModelFileError, SuperResolutionError
 from src_models.image_io import read_image
 from src_models.picture import Picture, printable, unit_symbol
@@ -37,9 +38,12 @@ def show_files(files: Sequence[Path], *, as_json: bool) -> int:
             say(f"{file}: {record['error']}")
         else:
             typer.echo(printable(str(file)))
+            notes = record.pop("notes", [])
             for key, value in record.items():
                 if value not in (None, "", {}, []):
                     typer.echo(f"  {key.replace('_', ' '):<14} {_in_words(value)}")
+            for note in notes:
+                typer.echo(f"  {'note':<14} {note}")
     return code
 
 
@@ -65,6 +69,7 @@ def _image(picture: Picture) -> dict[str, Any]:
         "channels": list(picture.channel_names),
         "channel_colours": list(picture.channel_colours),
         "made_with": dict(picture.record),
+        "notes": notes_on(picture),
     }
 
 

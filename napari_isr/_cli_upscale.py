@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, cast
 import typer
 
 from napari_isr._cli import DISK_FULL, FAILED, INTERRUPTED, WRONG_USE, say
+from napari_isr._cli_notes import notes_on
 from napari_isr._cli_quiet import quiet_loading
 from src_models.axes import check_axes
 from src_models.batch import preview_batch, run_batch
@@ -110,7 +111,7 @@ def _tell_plan(
     """Say what would be done; return the code that the work would at best end with."""
     total, problems = 0.0, 0
     for (job, before), size in zip(preview_batch(jobs, settings), sizes, strict=True):
-        seconds = 0.0
+        seconds, notes = 0.0, list[str]()
         if isinstance(before, Outcome):
             words = f"{_WORDS.get(before.state, before.state)}. {before.message}".strip()
             problems += before.state == "failed"
@@ -120,16 +121,23 @@ def _tell_plan(
             seconds = estimate_seconds(model.config, size.pixels)
             shape = " x ".join(str(n) for n in size.shape)
             words = f"-> {before}  ({size.axes} {shape}, {in_words(seconds)})"
+            notes = notes_on(job.source, model, settings.axes)
         total += seconds
         if as_json:
             record = {"file": str(job.source), "result": str(job.target), "plan": words}
-            typer.echo(json.dumps(record | {"seconds": round(seconds, 2)}))
+            typer.echo(json.dumps(record | {"seconds": round(seconds, 2), "notes": notes}))
         else:
             typer.echo(printable(f"{job.source}  {words}"))
+            _tell_notes(job.source.name, notes)
     took = f"{in_words(total / settings.jobs)} of work on this machine"
     trouble = f" {problems} cannot be done." if problems else ""
     say(f"{_files(len(jobs))} with the model {model.name}: {took}.{trouble} Nothing was done yet.")
     return FAILED if problems else 0
+
+
+def _tell_notes(name: str, notes: Sequence[str]) -> None:
+    for note in notes:
+        say(printable(f"Note: {name}: {note}"))
 
 
 def _files(count: int) -> str:
@@ -199,6 +207,8 @@ class _Work:
     def _tell(self, event: BatchEvent) -> None:
         if isinstance(event, FileStarted):
             self._move(0.0, event.job.source.name)
+            notes = notes_on(event.job.source, self.model, self.settings.axes)
+            _tell_notes(event.job.source.name, notes)
             if self.loading is None:  # with the first file comes the backend
                 self.loading = ExitStack()
                 self.loading.enter_context(quiet_loading())

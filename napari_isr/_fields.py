@@ -29,7 +29,9 @@ class Note(Label):
         """What it says."""
         return str(self.value).replace(_MAY_BREAK, "")
 
-    def say(self, text: str, *, complaint: bool = False, theme: str = "dark") -> None:
+    def say(
+        self, text: str, *, complaint: bool = False, theme: str = "dark", bold: bool = True
+    ) -> None:
         """Show a text; nothing for an empty one.
 
         Parameters
@@ -40,12 +42,15 @@ class Note(Label):
             Whether it tells what keeps the work from starting.
         theme : str
             napari's theme, for the colour of complaints.
+        bold : bool
+            Whether complaints are; advice is of their colour alone.
         """
         # Long names of layers and files have no spaces to break at.
         self.value = re.sub(r"([_/\\])", rf"\1{_MAY_BREAK}", text)
         # The themes' colours for warnings and errors are made for backgrounds.
         colour = "#8a4b00" if get_theme(theme).type == "light" else "#e3b617"
-        self.native.setStyleSheet(f"color: {colour}; font-weight: 600;" if complaint else "")
+        weight = 600 if bold else 400
+        self.native.setStyleSheet(f"color: {colour}; font-weight: {weight};" if complaint else "")
         self.visible = bool(text)
 
 

@@ -5,20 +5,19 @@ from __future__ import annotations
 import sys
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
-from weakref import WeakKeyDictionary, ref
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from napari_isr._layers import LayerSource, computed_lazily
+from napari_isr._upscale_advice import Subject
 from src_models.axes import ImageStack, is_lazy
 from src_models.description import ModelDescription
 from src_models.engines import EngineName, choose_engine
 from src_models.errors import ModelFileError, SuperResolutionError
 from src_models.foreign_config import AnyConfig, OnnxConfig
 from src_models.intensity import check_dtype
-from src_models.noise import is_low_light
-from src_models.pretrained import BUNDLED, describe_model, model_names
+from src_models.pretrained import describe_model, model_names
 from src_models.timing import estimate_seconds, in_words, useful_operations
 
 if TYPE_CHECKING:
@@ -26,18 +25,6 @@ if TYPE_CHECKING:
 
 _NOTHING_OPEN = "Open an image, or choose one from File > Open Sample > napari-isr."
 _BACKEND_SECONDS = 6.0
-_DENOISER = "microscopy-denoise-x2"
-
-
-class _Look(NamedTuple):
-    """What was found in a layer's pixels, seen along these axes."""
-
-    array: ref[Any]
-    axes: str
-    is_noisy: bool
-
-
-_LOOKED: WeakKeyDictionary[napari.layers.Image, _Look] = WeakKeyDictionary()
 
 
 @dataclass(frozen=True)
@@ -50,8 +37,8 @@ class Job:
         What to show under the fields.
     plan : str
         What would happen, where, and how long it would take.
-    advice : str
-        What another model would do better, as far as the image shows.
+    subject : Subject or None
+        What to look at for advice; None if something does not fit.
     config : AnyConfig or None
         The network; None if the model cannot be used.
     pixels : int
@@ -67,7 +54,7 @@ class Job:
     model_words: str = ""
     axes_complaint: str = ""
     plan: str = ""
-    advice: str = ""
+    subject: Subject | None = None
     config: AnyConfig | None = None
     pixels: int = 0
     together: str = ""
@@ -150,31 +137,8 @@ def check_job(
     pixels = height * width * sum(1 for _ in stack.planes())
     plan = _plan(source, description, pixels, speed, engine)
     together = "C" if stack.joint else ""
-    advice = _advice(layer, stack, description)
-    return Job("", model_words, "", plan, advice, config, pixels, together, speed)
-
-
-def _advice(layer: napari.layers.Image, stack: ImageStack, description: ModelDescription) -> str:
-    """Warn of invented detail; suggest the model that removes noise where the layer is noisy."""
-    if description.faithful:
-        return (
-            f"{description.name} invents detail that was not recorded: for looking at, not for "
-            f"measuring. With sharpness 0 it is {description.faithful}, which invents none."
-        )
-    if description.name == _DENOISER or _DENOISER not in BUNDLED:
-        return ""
-    # Looking at lazy data may take long, and the form must not wait.
-    if not isinstance(stack.array, np.ndarray) or not _looks_noisy(layer, stack):
-        return ""
-    return f"This layer looks like a recording with few photons: {_DENOISER} removes the noise."
-
-
-def _looks_noisy(layer: napari.layers.Image, stack: ImageStack) -> bool:
-    """Look at a layer once for all its refreshes of the form."""
-    seen = _LOOKED.get(layer)
-    if seen is None or seen.array() is not stack.array or seen.axes != stack.axes:
-        seen = _LOOKED[layer] = _Look(ref(stack.array), stack.axes, is_low_light(stack))
-    return seen.is_noisy
+    subject = Subject(layer, stack, description)
+    return Job("", model_words, "", plan, subject, config, pixels, together, speed)
 
 
 def _plan(

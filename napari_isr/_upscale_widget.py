@@ -32,6 +32,7 @@ from napari_isr._layers import (
     visible_region,
 )
 from napari_isr._qt_workers import new_worker
+from napari_isr._upscale_advice import AdviceNote
 from napari_isr._upscale_form import Job, check_job, named_descriptions
 from napari_isr._workers import (
     Loading,
@@ -113,7 +114,7 @@ class UpscaleWidget(Container[Any]):
         )
         self.layer_note, self.model_note = Note("layer"), Note("model")
         self.axes_note, self.plan_note = Note("axes"), Note("plan")
-        self.advice_note = Note("advice")
+        self.advice_note = AdviceNote()
         fields = labelled_rows(
             [
                 (self.layer, self.layer_note),
@@ -148,17 +149,8 @@ class UpscaleWidget(Container[Any]):
         buttons.margins = (0, 0, 0, 0)
         self.progress = ProgressBar(visible=False)
         self.status = Note("status")
-        self.extend(
-            [
-                fields,
-                self.advice_note,
-                self.plan_note,
-                self.preview,
-                buttons,
-                self.progress,
-                self.status,
-            ]
-        )
+        work = [self.preview, buttons, self.progress, self.status]
+        self.extend([fields, self.advice_note, self.plan_note, *work])
         layout = self.native.layout()
         layout.insertWidget(2, folded("Advanced settings", advanced.native))
         layout.addStretch()
@@ -303,7 +295,7 @@ class UpscaleWidget(Container[Any]):
             theme=theme,
         )
         self.axes_note.say(job.axes_complaint, complaint=True, theme=theme)
-        self.advice_note.say(job.advice, complaint=True, theme=theme)
+        self.advice_note.advise(job.subject, theme)
         self.plan_note.say(job.plan)
         self.run.enabled = self.preview.enabled = job.is_possible
         self.cancel.enabled = False

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from src_models.engines import open_engine
     from src_models.errors import SuperResolutionError
     from src_models.export import export_model
+    from src_models.image_checks import check_image
     from src_models.image_io import read_image, write_image
     from src_models.model_io import load_model
     from src_models.overlap import measure_overlap
@@ -34,6 +35,7 @@ _HOME = {
     "RRDN": "rrdn",
     "ModelDescription": "description",
     "SuperResolutionError": "errors",
+    "check_image": "image_checks",
     "describe_model": "pretrained",
     "Trainer": "trainer",
     "TrainingControl": "training_events",
@@ -62,6 +64,7 @@ __all__ = [
     "Trainer",
     "TrainingControl",
     "TrainingSettings",
+    "check_image",
     "describe_model",
     "export_model",
     "load_model",

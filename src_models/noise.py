@@ -9,14 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import convolve
 
-from src_models.axes import ImageStack, Plane
-
 # Differences that cancel planes and edges alike (Immerkaer 1996), scaled to keep white noise.
 _DIFFERENCES = np.array([[1, -2, 1], [-2, 4, -2], [1, -2, 1]]) / 6
 _BLOCK, _PATCH, _STRIDE = 8, 5, 2
 _LEAST_SIDE = 32
 _MOST_PATCHES = 40_000
-_SAMPLE = 384
 # The recording that noise is compared with: photons at the top of the range, and read noise.
 _PHOTONS, _READ_NOISE = 200.0, 2.0
 # Found on the training images, degraded as such a camera would and merely binned.
@@ -90,35 +87,6 @@ def estimate_noise(plane: NDArray[Any]) -> NoiseEstimate:
         photons=float(_PHOTONS / strength) if strength > 0 else np.inf,
         is_everywhere=bool(quietest >= max(_QUIETEST, _EVENNESS * median)),
     )
-
-
-def is_low_light(stack: ImageStack) -> bool:
-    """Tell whether an image looks like a recording with few photons.
-
-    Parameters
-    ----------
-    stack : ImageStack
-        The middle of its middle plane is looked at, in each channel.
-
-    Returns
-    -------
-    bool
-        Whether at least half of the channels are low-light ones.
-    """
-    rows, columns = (_middle(length) for length in stack.size)
-    per_channel: dict[int, list[Plane]] = {}
-    for plane in stack.planes():
-        per_channel.setdefault(plane.channel, []).append(plane)
-    votes = []
-    for planes in per_channel.values():
-        part = stack.read(planes[len(planes) // 2], rows, columns)
-        votes += [estimate_noise(part[..., c]).is_low_light for c in range(part.shape[-1])]
-    return sum(votes) * 2 >= len(votes)
-
-
-def _middle(length: int) -> slice:
-    start = max(0, (length - _SAMPLE) // 2)
-    return slice(start, start + _SAMPLE)
 
 
 def _expected(brightness: Any) -> Any:

@@ -1,0 +1,157 @@
+"""How often each warning comes where it should, and where it should not.
+
+``python benchmarks/image_warnings.py --data FOLDER`` prints Markdown tables from one run over the
+test images: the images as they are, and the same images made to deserve each warning. It writes
+down which images get a warning as they are. The model is ``microscopy-x2`` for microscopy and
+``photo-x2`` for photos.
+
+- *oversampled*: enlarged by cubic interpolation; also how often the factor is found to 25 %.
+- *saturated*: clipped so that 1 % of the pixels are at the top. Photos get no such warning.
+- *noisy*: microscopy as a camera sees it, 200 photons at the 99.9th percentile and read noise of 2
+  (``camera``), against the same images binned (``binned``).
+- *jpeg*: through JPEG of quality 10 to 70.
+- *range*: contrast squeezed into 40 of 256 levels (photos), or into 8 levels (microscopy).
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Iterator
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from src_models.degrade import binned, crop_to_multiple, microscope, resize_bicubic
+from src_models.image_checks import Finding, check_image
+from src_models.intensity import IntensityRange, as_dtype
+from src_models.pretrained import describe_model
+
+KINDS = ("oversampled", "saturated", "noisy", "jpeg", "range")
+MODELS = {"microscopy": "microscopy-x2", "photos": "photo-x2"}
+PHOTO_SETS = ("Set5", "Set14", "kodak11", "B100")
+_CLOSE = 1.25
+Pixels = NDArray[Any]
+
+
+def read(path: Path) -> Pixels:
+    """Return the pixels of a test image."""
+    image = Image.open(path)
+    pixels = np.asarray(image)
+    return pixels.astype(np.uint16) if image.mode.startswith("I") else pixels
+
+
+def images(data: Path, group: str) -> Iterator[tuple[str, Pixels]]:
+    """Yield name and pixels of the test images of a group."""
+    folders = [data / "microscopy" / "test"]
+    if group == "photos":
+        folders = [data / "natural" / name for name in PHOTO_SETS]
+    for folder in folders:
+        for path in sorted(folder.rglob("*.*")):
+            if path.suffix.lower() in (".png", ".bmp", ".jpg"):
+                yield f"{path.parent.name}/{path.stem}", read(path)
+
+
+def findings(pixels: Pixels, group: str) -> dict[str, Finding]:
+    """Return what is found, by kind."""
+    return {f.kind: f for f in check_image(pixels, None, describe_model(MODELS[group]))}
+
+
+def enlarged(pixels: Pixels, factor: float) -> Pixels:
+    """Enlarge by cubic interpolation."""
+    size = round(pixels.shape[0] * factor), round(pixels.shape[1] * factor)
+    return as_dtype(resize_bicubic(pixels, size).astype(np.float64), pixels.dtype)
+
+
+def clipped(pixels: Pixels) -> Pixels:
+    """Clip the brightest 1 % of each channel."""
+    return np.minimum(pixels, np.percentile(pixels, 99, axis=(0, 1)).astype(pixels.dtype))
+
+
+def through_jpeg(pixels: Pixels, quality: int) -> Pixels:
+    """Store as 8-bit JPEG, and read again."""
+    file = BytesIO()
+    Image.fromarray(squeezed(pixels, 256)).save(file, "JPEG", quality=quality)
+    return np.asarray(Image.open(file))
+
+
+def squeezed(pixels: Pixels, levels: int) -> Pixels:
+    """Fill so many levels of uint8; 8-bit images for 256 levels stay as they are."""
+    if levels == 256 and pixels.dtype == np.uint8:
+        return pixels
+    low, high = np.percentile(pixels, (0.1, 99.9))
+    unit = (pixels.astype(np.float64) - low) / max(high - low, 1)
+    return as_dtype(np.clip(unit, 0, 1) * (levels - 1), np.dtype(np.uint8))
+
+
+def by_camera(pixels: Pixels, number: int) -> Pixels:
+    """Halve the size as the bundled models' `camera` test does."""
+    high = crop_to_multiple(pixels, 2)
+    low = float(high.min())
+    levels = IntensityRange(low, max(float(np.percentile(high, 99.9)), low + 1))
+    rng = np.random.default_rng(number)
+    return microscope(high, 2, rng=rng, levels=levels, blur=0.8, photons=200.0, read_noise=2.0)
+
+
+def deserving(group: str) -> dict[str, tuple[str, Callable[[Pixels, int], Pixels]]]:
+    """Return what is done to the images, and the kind of warning that they then deserve."""
+    cases: dict[str, tuple[str, Callable[[Pixels, int], Pixels]]] = {}
+    for factor in (1.5, 2.0, 3.0, 4.0):
+        cases[f"enlarged x{factor:g}"] = "oversampled", lambda x, _, f=factor: enlarged(x, f)
+    note = " (no warning due)" if group == "photos" else ""
+    cases[f"brightest 1 % clipped{note}"] = "saturated", lambda x, _: clipped(x)
+    if group == "microscopy":
+        cases["binned (no warning due)"] = "noisy", lambda x, _: binned(crop_to_multiple(x, 2), 2)
+        cases["camera"] = "noisy", by_camera
+    for quality in (10, 20, 30, 40, 50, 60, 70):
+        cases[f"JPEG {quality}"] = "jpeg", lambda x, _, q=quality: through_jpeg(x, q)
+    levels = 40 if group == "photos" else 8
+    cases[f"{levels} levels"] = "range", lambda x, _: squeezed(x, levels)
+    return cases
+
+
+def report(data: Path, group: str) -> None:
+    """Print the rates of a group, then which images get warnings as they are."""
+    everything = list(images(data, group))
+    clean = {name: findings(pixels, group) for name, pixels in everything}
+    print(f"\n{len(everything)} images, {group} with {MODELS[group]}\n")
+    print("| images | warning | comes on |\n|---|---|---|")
+    for kind in KINDS:
+        count = sum(kind in found for found in clean.values())
+        print(f"| as they are | {kind} | {count} ({100 * count / len(clean):.0f} %) |")
+    for title, (kind, change) in deserving(group).items():
+        results = [
+            (name, findings(change(pixels, n), group).get(kind))
+            for n, (name, pixels) in enumerate(everything)
+        ]
+        found = [finding for _, finding in results if finding is not None]
+        words = f"{len(found)} ({100 * len(found) / len(results):.0f} %)"
+        if kind == "oversampled" and found:
+            factor = float(title.partition("x")[2])
+            close = sum(1 / _CLOSE <= f.value / factor <= _CLOSE for f in found)
+            words += f", {close} of them with this factor"
+        print(f"| {title} | {kind} | {words} |", flush=True)
+        missed = [name for name, finding in results if finding is None]
+        if missed and len(missed) <= 12:
+            print(f"{title}: not {', '.join(missed)}", file=sys.stderr)
+    print("\nAs they are:\n")
+    for kind in KINDS:
+        names = [f"{n} ({f[kind].value:.3g})" for n, f in clean.items() if kind in f]
+        print(f"- {kind}: {', '.join(names) or 'none'}")
+
+
+def main() -> None:
+    """Read the command line, measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", type=Path, required=True, help="folder of the test images")
+    data = parser.parse_args().data
+    for group in MODELS:
+        report(data, group)
+
+
+if __name__ == "__main__":
+    main()

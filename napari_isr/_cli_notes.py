@@ -1,0 +1,37 @@
+"""What the command says of an image before it is upscaled."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from src_models.description import ModelDescription
+from src_models.errors import SuperResolutionError
+from src_models.image_checks import check_image
+from src_models.image_io import read_image
+from src_models.picture import Picture
+from src_models.pretrained import DEFAULT_MODEL
+
+_FOR_COLOURS = "photo-x2"
+
+
+def notes_on(
+    image: Path | Picture, model: ModelDescription | None = None, axes: str | None = None
+) -> list[str]:
+    """Return a sentence for each thing that speaks against upscaling an image as it is.
+
+    Parameters
+    ----------
+    image : Path or Picture
+        Of a file that cannot be read nothing is said: that is told where it is worked on.
+    model : ModelDescription, optional
+        What it is to be upscaled with; without one the default for such an image.
+    axes : str, optional
+        Instead of the file's own.
+    """
+    try:
+        picture = image if isinstance(image, Picture) else read_image(image)
+        picture = picture if axes is None else picture.with_axes(axes)
+        chosen = model or (_FOR_COLOURS if picture.rgb else DEFAULT_MODEL)
+        return [finding.message for finding in check_image(picture.array, picture.axes, chosen)]
+    except SuperResolutionError:
+        return []

@@ -1,0 +1,69 @@
+"""How many times finer than its detail an image is sampled, from its power spectrum."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+_LEAST_SIDE = 48
+# Of cubic enlargements of the test images: power beyond the old limit against power within it.
+_FACTORS = (1.5, 1.75, 2.0, 2.5, 3.0, 4.0)
+_MOST_LEFT = (0.032, 0.018, 0.0105, 0.0062, 0.0045, 0.0032)
+_WITHIN, _BEYOND, _LAST = (0.2, 0.4), 0.62, 0.44
+_ROUNDING = 1 / 12
+_OVER_ROUNDING = 4
+
+
+def oversampling(plane: NDArray[Any]) -> float:
+    """Estimate by which factor an image could be shrunk without losing detail.
+
+    Parameters
+    ----------
+    plane : ndarray
+        ``(Y, X)``, one channel of any real dtype, finite.
+
+    Returns
+    -------
+    float
+        The largest of 1.5, 1.75, 2, 2.5, 3 and 4 for which the power spectrum beyond the limit of
+        the shrunk image is as empty as cubic interpolation leaves it, along both axes; 1 if there
+        is none, or if the image is smaller than 48 pixels along an axis or constant.
+
+    Notes
+    -----
+    Noise fills the outer spectrum: an image that is sampled finely, but noisy, counts as 1. The
+    noise of rounding to whole numbers, of variance 1/12, is taken off first; what does not rise
+    above it says nothing.
+    """
+    if min(plane.shape) < _LEAST_SIDE:
+        return 1.0
+    floor = _ROUNDING if plane.dtype.kind in "iu" else 0.0
+    values = plane.astype(np.float64)
+    spectra = [_spectrum(values), _spectrum(values.T)]
+    found = 1.0
+    for factor, most in zip(_FACTORS, _MOST_LEFT, strict=True):
+        if all(_left_beyond(*spectrum, factor, floor) <= most for spectrum in spectra):
+            found = factor
+    return found
+
+
+def _spectrum(rows: NDArray[np.float64]) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Return frequencies, and the mean power along rows, in which white noise is its variance."""
+    window = np.hanning(rows.shape[1])
+    centred = rows - rows.mean(axis=1, keepdims=True)
+    power = (np.abs(np.fft.rfft(centred * window, axis=1)) ** 2).mean(axis=0)
+    return np.asarray(np.fft.rfftfreq(len(window))), np.asarray(power / (window**2).sum())
+
+
+def _left_beyond(
+    frequency: NDArray[Any], power: NDArray[Any], factor: float, floor: float
+) -> float:
+    """Return the power beyond the limit of a `factor` times smaller image against that within."""
+    low, high = (edge / factor for edge in _WITHIN)
+    within = float(power[(frequency >= low) & (frequency <= high)].mean())
+    beyond = float(power[frequency >= min(_BEYOND / factor, _LAST)].mean())
+    if within <= _OVER_ROUNDING * floor:
+        return np.inf
+    return max(beyond - floor, 0.0) / (within - floor)

@@ -1,0 +1,175 @@
+"""Warnings before the run: each comes where it is due, nothing is raised, little is read."""
+
+from __future__ import annotations
+
+from io import BytesIO
+from pathlib import Path
+
+import dask.array as da
+import numpy as np
+import pytest
+from PIL import Image
+from scipy.ndimage import gaussian_filter
+
+from src_models import check_image, describe_model
+from src_models.degrade import resize_bicubic
+from src_models.errors import ModelFileError
+from src_models.jpeg_grid import jpeg_grid
+from src_models.oversampling import oversampling
+
+SAMPLES = Path(__file__).parents[2] / "napari_isr" / "samples"
+
+
+def kinds(image, axes=None, model="microscopy-x2"):
+    return [finding.kind for finding in check_image(image, axes, model)]
+
+
+@pytest.fixture
+def clean() -> np.ndarray:
+    """An image with detail in every pixel, and few bright ones, uint16."""
+    rng = np.random.default_rng(0)
+    waves = gaussian_filter(rng.random((160, 160)), 4)
+    waves = (waves - waves.min()) / np.ptp(waves)
+    fine = 0.3 * gaussian_filter(rng.normal(0, 1, waves.shape), 0.7) * (waves > 0.5)
+    return np.rint(1000 + 20000 * np.clip(waves + fine, 0, None) ** 2).astype(np.uint16)
+
+
+def through_jpeg(image, quality):
+    file = BytesIO()
+    Image.fromarray(image).save(file, "JPEG", quality=quality)
+    return np.asarray(Image.open(file))
+
+
+def as_bytes(image):
+    return (image // (image.max() // 255 + 1)).astype(np.uint8)
+
+
+@pytest.mark.parametrize("model", ["microscopy-x2", "photo-x2", "photo-sharp-x4"])
+def test_nothing_is_said_of_a_clean_image(clean, model):
+    assert kinds(clean, model=model) == []
+
+
+@pytest.mark.parametrize("factor", [2, 4])
+def test_an_enlarged_image_is_told_with_its_factor(clean, factor):
+    size = clean.shape[0] * factor, clean.shape[1] * factor
+    enlarged = resize_bicubic(clean.astype(np.float32), size)
+    assert oversampling(enlarged) == pytest.approx(factor, rel=0.26)
+    (finding,) = check_image(enlarged)
+    assert finding.kind == "oversampled"
+    assert f"{finding.value:g} times" in finding.message
+
+
+def test_enlarging_along_one_axis_leaves_detail_along_the_other(clean):
+    wide = resize_bicubic(clean.astype(np.float32), (clean.shape[0], clean.shape[1] * 3))
+    assert oversampling(wide) == 1
+
+
+@pytest.mark.parametrize("dtype", [np.uint16, np.float32])
+def test_a_clipped_image_is_told(clean, dtype):
+    clipped = np.minimum(clean, np.percentile(clean, 98)).astype(dtype)
+    (finding,) = check_image(clipped)
+    assert finding.kind == "saturated"
+    assert finding.value == pytest.approx(0.02, abs=0.002)
+    assert f"{finding.value * 100:.2g} %" in finding.message
+
+
+def test_white_parts_of_photos_are_not_told(clean):
+    clipped = as_bytes(np.minimum(clean, np.percentile(clean, 98).astype(np.uint16)))
+    assert "saturated" not in kinds(clipped, model="photo-x2")
+
+
+def test_noise_is_told_unless_the_model_was_trained_on_it():
+    rng = np.random.default_rng(0)
+    smooth = gaussian_filter(rng.random((128, 128)), 3)
+    dim = rng.poisson((smooth - smooth.min()) / np.ptp(smooth) * 100).astype(np.uint16)
+    (finding,) = check_image(dim)
+    assert (finding.kind, finding.suggests) == ("noisy", "microscopy-denoise-x2")
+    assert kinds(dim, model="microscopy-denoise-x2") == []
+    darker = rng.poisson((smooth - smooth.min()) / np.ptp(smooth) * 25).astype(np.uint16)
+    (finding,) = check_image(darker, model="microscopy-denoise-x2")
+    assert (finding.kind, finding.suggests) == ("noisy", "")
+
+
+@pytest.mark.parametrize("quality", [10, 30, 50])
+@pytest.mark.parametrize("shift", [0, 3])
+def test_blocks_of_jpeg_are_told_wherever_they_begin(quality, shift):
+    image = np.asarray(Image.open(SAMPLES / "skimage_skin.png").convert("RGB"))[::2, ::2]
+    assert jpeg_grid(image[..., 0]) < 0.14
+    damaged = through_jpeg(np.ascontiguousarray(image), quality)[shift:, shift:]
+    (finding,) = check_image(damaged, model="photo-x2")
+    assert (finding.kind, finding.suggests) == ("jpeg", "photo-artefact-x2")
+    assert kinds(damaged, model="photo-artefact-x2") == []
+
+
+def test_a_mask_and_a_dark_photo_are_unlike_the_training(clean):
+    mask = (clean > 5000).astype(np.uint8)
+    assert kinds(mask) == ["range"]
+    assert kinds(mask.astype(bool)) == ["range"]
+    dark = as_bytes(clean) // 6
+    assert kinds(dark, model="photo-x2") == ["range"]
+    assert "range" not in kinds(dark)  # its range is measured
+
+
+@pytest.mark.parametrize(
+    "image",
+    [
+        np.zeros((64, 64), np.uint8),
+        np.full((64, 64), np.nan),
+        np.full((64, 64), np.inf, np.float32),
+        np.ones((1, 1)),
+        np.ones((3, 3), complex),
+        np.zeros((0, 5)),
+        np.zeros(7),
+        np.eye(9, dtype=bool),
+        np.random.default_rng(0).random((5, 300)),
+        1e308 * np.sin(np.arange(4096.0)).reshape(64, 64),
+        [[1, 2], [3, 4]],
+    ],
+    ids=lambda image: f"{np.asarray(image).dtype}-{np.shape(image)}",
+)
+def test_nothing_is_ever_raised(image):
+    assert isinstance(check_image(image), list)
+
+
+def test_a_stack_with_channels_is_looked_at_in_its_middle(clean):
+    stack = np.zeros((5, 2, *clean.shape), np.uint16)
+    stack[2] = np.minimum(clean, np.percentile(clean, 98).astype(np.uint16))
+    assert kinds(stack, "ZCYX") == ["saturated"]
+    stack[2] = clean
+    assert kinds(stack, "ZCYX") == []
+
+
+def test_little_of_a_lazy_array_is_read():
+    read = []
+
+    def block(block_info=None):
+        where = block_info[None]["array-location"]
+        read.append(where)
+        return np.ones([stop - start for start, stop in where], np.uint16)
+
+    lazy = da.map_blocks(block, chunks=((1,) * 9, (256,) * 16, (256,) * 16), dtype=np.uint16)
+    assert check_image(lazy, "ZYX") == []
+    assert 0 < len(read) <= 9
+    assert {where[0] for where in read} == {(4, 5)}
+
+
+def test_a_lazy_array_that_cannot_be_read_has_no_findings():
+    def fail(_block):
+        raise OSError("gone")
+
+    lazy = da.zeros((64, 64), chunks=32).map_blocks(fail, dtype=float, meta=np.zeros((0, 0)))
+    assert check_image(lazy) == []
+
+
+def test_a_model_that_does_not_exist_is_refused(clean):
+    with pytest.raises(ModelFileError, match="no-such-model"):
+        check_image(clean, model="no-such-model")
+
+
+def test_every_finding_is_one_sentence(clean):
+    image = np.minimum(clean, np.percentile(clean, 98).astype(np.uint16))
+    for model in (describe_model(name) for name in ("microscopy-x2", "photo-x4")):
+        for damaged in (image, image // 3000, through_jpeg(as_bytes(image), 20)):
+            for finding in check_image(damaged, None, model):
+                assert finding.message.endswith(".")
+                assert ". " not in finding.message
