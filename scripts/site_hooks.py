@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import nbformat
-from mkdocs.structure.files import File, Files, InclusionLevel
+from mkdocs.structure.files import File, Files
 from nbconvert import MarkdownExporter
 from notebooks import NOTEBOOKS, up_to_date
 
@@ -30,20 +30,19 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
             files.append(file)
     for page in sorted((ROOT / "docs").glob("*.md")):
         for name in _LEAVING.findall(page.read_text(encoding="utf-8")):
-            if name not in _PAGES and (ROOT / name).is_file():
-                _add(files, f"files/{name}", ROOT / name, config)
+            uri, source = f"files/{name}", ROOT / name
+            is_new = name not in _PAGES and files.get_file_from_path(uri) is None
+            if is_new and source.is_file():
+                files.append(File.generated(config, uri, abs_src_path=str(source)))
     return files
-
-
-def _add(files: Files, uri: str, source: Path, config: MkDocsConfig) -> None:
-    if files.get_file_from_path(uri) is None:
-        file = File.generated(config, uri, abs_src_path=str(source))
-        file.inclusion = InclusionLevel.NOT_IN_NAV
-        files.append(file)
 
 
 def _notebook_files(path: Path, config: MkDocsConfig) -> list[File]:
     notebook = nbformat.read(up_to_date(path), as_version=4)
+    for cell in notebook.cells:
+        # What libraries tell of themselves is of interest to nobody.
+        told = cell.get("outputs", [])
+        cell["outputs"] = [output for output in told if output.get("name") != "stderr"]
     resources: dict[str, Any] = {"unique_key": path.stem, "output_files_dir": path.stem}
     text, resources = MarkdownExporter().from_notebook_node(notebook, resources)
     source = f"[This page as a notebook](../files/examples/{path.name})\n"
@@ -59,7 +58,8 @@ def _notebook_files(path: Path, config: MkDocsConfig) -> list[File]:
 def on_page_markdown(markdown: str, page: Any, **_others: Any) -> str:
     """Lead links that leave ``docs`` to where the site has what they name."""
     if page.file.src_uri.startswith("tutorials/"):
-        return _COLOURED.sub("", markdown)
+        text = _COLOURED.sub("", markdown).replace("](../docs/", "](../")
+        return re.sub(r"\]\((\w+)\.ipynb\)", r"](\1.md)", text)
     if page.file.src_uri == "changes.md":
         return markdown.replace("](docs/", "](")
     return _LEAVING.sub(lambda link: f"]({_PAGES.get(link[1], f'files/{link[1]}')}", markdown)

@@ -56,10 +56,8 @@ def run_commands(example: Example) -> None:
         words = shlex.split(line, comments=True)
         if words:
             assert words[0] == "napari-isr", f"A block with {words[0]!r} needs {SKIPPED}: {line}"
-            try:
-                app(words[1:], standalone_mode=False)
-            except SystemExit as end:
-                assert not end.code, f"exit code {end.code}: {line}"
+            code = app(words[1:], standalone_mode=False)
+            assert not code, f"exit code {code}: {line}"
 
 
 def read_settings(example: Example) -> None:
