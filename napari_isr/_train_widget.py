@@ -10,7 +10,7 @@ from qtpy.QtWidgets import QFileDialog
 from superqt.utils import ensure_main_thread
 
 from napari_isr._events import model_events
-from napari_isr._fields import Note
+from napari_isr._fields import Note, explain_items
 from napari_isr._qt_workers import ClosingWorker, new_worker
 from napari_isr._train_board import TrainingBoard
 from napari_isr._train_fields import OPEN_FILE, SCRATCH
@@ -55,6 +55,7 @@ class TrainWidget(TrainPanel):
         self._viewer = viewer
         self._models = named_descriptions(trainable=True)
         super().__init__(self._image_layers, self._model_choices)
+        explain_items(self.network.start, lambda key: self._models[key].summary)
         self._worker: Any = None
         self._training: Training | None = None
         self._trained: Trained | None = None
