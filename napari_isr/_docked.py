@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from qtpy.QtCore import QEvent
-from qtpy.QtWidgets import QHBoxLayout, QWidget
+from qtpy.QtWidgets import QHBoxLayout, QSizePolicy, QWidget
 
 
 class WhileOpen:
@@ -30,6 +30,8 @@ class DockedWidget(QWidget, WhileOpen):
     def __init__(self) -> None:
         self._is_docked, self._is_open = False, True
         super().__init__()
+        # Otherwise napari adds a stretch that takes more of the height with every dock opened.
+        self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Expanding)
         self.destroyed.connect(lambda: self._close())
 
     def event(self, event: QEvent | None) -> bool:

@@ -174,6 +174,7 @@ class UpscaleWidget(Container[Any], WhileOpen):
         layers.events.removed.connect(self._layers_changed)
         layers.events.renamed.connect(self._layers_changed)
         layers.selection.events.active.connect(self._follow_active_layer)
+        self._viewer.events.theme.connect(self._refresh)
         self.layer.changed.connect(self._layer_chosen)
         self.model.changed.connect(self._model_chosen)
         self.axes.changed.connect(self._refresh)
@@ -472,6 +473,7 @@ class UpscaleWidget(Container[Any], WhileOpen):
         layers.events.removed.disconnect(self._layers_changed)
         layers.events.renamed.disconnect(self._layers_changed)
         layers.selection.events.active.disconnect(self._follow_active_layer)
+        self._viewer.events.theme.disconnect(self._refresh)
 
     def _complain(self, note: Note, text: str) -> None:
         note.say(text, complaint=True, theme=self._viewer.theme)

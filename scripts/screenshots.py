@@ -20,7 +20,7 @@ from qtpy.QtTest import QTest
 
 IMAGES = Path(__file__).parents[1] / "docs" / "images"
 # Of the animation: frames from one end to the other, and pixels.
-FRAMES, WIDTH, HEIGHT = 24, 720, 360
+FRAMES, WIDTH, HEIGHT = 18, 720, 360
 
 
 def wait(seconds: float) -> None:
@@ -53,9 +53,9 @@ def until_trained(widget: Any) -> None:
     wait(1)
 
 
-def take(viewer: napari.Viewer, name: str) -> None:
+def take(viewer: napari.Viewer, name: str, themes: tuple[str, ...] = ("light", "dark")) -> None:
     """Take a picture of the whole window in both themes."""
-    for theme in ("light", "dark"):
+    for theme in themes:
         viewer.theme = theme
         wait(0.5)
         pixels = viewer.screenshot(canvas_only=False, flash=False)[..., :3]
@@ -103,7 +103,7 @@ def upscale() -> None:
     click(widget.run)
     while widget.progress.max < 2 or widget.progress.value < widget.progress.max / 3:
         wait(0.02)
-    take(viewer, "upscale-running")
+    take(viewer, "upscale-running", ("dark",))
     click(widget.cancel)
     until_done(widget)
     viewer.close()
@@ -111,7 +111,7 @@ def upscale() -> None:
 
 def animate(viewer: napari.Viewer) -> None:
     """Wipe the result over its source and back, as the canvas shows them."""
-    viewer.camera.center, viewer.camera.zoom = (0, 100, 100), 9
+    viewer.camera.center, viewer.camera.zoom = (0, 100, 100), 6
     shown = []
     for visible in (False, True):
         viewer.layers[1].visible = visible
@@ -134,7 +134,9 @@ def animate(viewer: napari.Viewer) -> None:
         append_images=frames[1:],
         duration=pauses,
         loop=0,
-        quality=70,
+        quality=60,
+        kmin=0,
+        kmax=1,  # differences between frames would leave traces of the edge
         method=6,
     )
 
@@ -150,6 +152,7 @@ def train() -> None:
     click(widget.run)
     while len(widget.plots.scores) < 5:
         wait(0.05)
+    viewer.reset_view(layers=[x for x in viewer.layers if x.name.startswith("Training")])
     take(viewer, "training")
     until_trained(widget)
     widget.model_name.value = "plant"

@@ -120,12 +120,18 @@ def save_models() -> None:
     export_model("anime_4x.keras", "onnx", "anime_4x.onnx")
 
 
+def anchors(page: Path) -> list[str]:
+    """Return what headings are called in links."""
+    headings = re.findall(r"^#+ (.*)", page.read_text("utf-8"), re.MULTILINE)
+    return [re.sub(r"[^\w -]", "", heading).lower().replace(" ", "-") for heading in headings]
+
+
 def parsed(page: Path) -> Document:
     return SYBIL.parse(page)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
-def test_all_blocks_of_a_page_run(page, folder, rng, request):
+def test_all_blocks_of_a_page_run(page, folder, rng, request, capsys):
     document = parsed(page)
     text = page.read_text(encoding="utf-8")
     if "mine.keras" in text or "anime_4x" in text:
@@ -139,6 +145,10 @@ def test_all_blocks_of_a_page_run(page, folder, rng, request):
         document.namespace["viewer"] = viewer
     for example in document:
         example.evaluate()
+    if page.name == "README.md":
+        assert "(3, 128, 160) uint16 For fluorescence" in capsys.readouterr().out
+        assert viewer.layers[1].name == "cells x2 [microscopy-x2]"
+        assert (folder / "results" / "b_x2.ome.tif").is_file()
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
@@ -151,6 +161,9 @@ def test_only_what_a_test_cannot_do_is_skipped(page):
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_files_that_are_named_exist(page):
-    for target in re.findall(r"\]\(([^)#\s]+)", page.read_text(encoding="utf-8")):
+    for target, anchor in re.findall(r"\]\(([^)#\s]*)#?([^)\s]*)", page.read_text("utf-8")):
         if "://" not in target:
-            assert (page.parent / target).exists(), target
+            file = page.parent / target if target else page
+            assert file.exists(), target
+            if anchor and file.suffix == ".md":
+                assert anchor in anchors(file), f"{target}#{anchor}"

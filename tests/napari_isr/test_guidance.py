@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from qtpy.QtCore import Qt, QUrl
+from qtpy.QtCore import QPoint, Qt, QUrl
 from qtpy.QtGui import QDesktopServices
 from qtpy.QtWidgets import (
     QAbstractButton,
@@ -114,3 +114,15 @@ def test_an_empty_window_says_what_to_do_first(docked, page):
         "batch": "choose a folder of images",
     }
     assert first[page] in said
+
+
+def test_the_list_of_files_gets_the_height_whatever_was_opened_before(make_napari_viewer):
+    viewer = make_napari_viewer(show=True)
+    viewer.window.resize(1200, 900)
+    for _ in range(3):
+        viewer.window.add_dock_widget(UpscaleWidget(viewer), name="upscale", tabify=True)
+    batch = BatchWidget(viewer)
+    viewer.window.add_dock_widget(batch, name="batch", tabify=True).raise_()
+    QApplication.processEvents()
+    below = batch.height() - batch.save_report.native.mapTo(batch, QPoint(0, 0)).y()
+    assert below < 60
