@@ -95,9 +95,13 @@ class TrainWidget(TrainPanel):
         return [SCRATCH, *self._models, OPEN_FILE]
 
     def _choose_active_layer(self) -> None:
+        """Choose the active layer, but not a result of ours: there is nothing to learn from it."""
         active = self._viewer.layers.selection.active
-        if active in self._image_layers():
+        recorded = [x for x in self._image_layers() if "napari-isr" not in x.metadata]
+        if active in recorded:
             self.images.layers.value = [active]
+        elif active in self._image_layers() and recorded:
+            self.images.layers.value = recorded[-1:]
 
     def _layers_changed(self) -> None:
         had_none = not self.images.layers.choices

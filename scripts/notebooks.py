@@ -31,7 +31,12 @@ def run(path: Path) -> Path:
     folder.mkdir(parents=True)
     # The kernel is a process of its own: it must find this copy, and not the user's models.
     search = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
-    environment = os.environ | {"PYTHONPATH": search, "NAPARI_ISR_MODELS": str(folder / "models")}
+    environment = os.environ | {
+        "PYTHONPATH": search,
+        "NAPARI_ISR_MODELS": str(folder / "models"),
+        # Taking turns with Qt the kernel may miss a cell and wait for ever.
+        "NAPARI_APPLICATION_IPY_INTERACTIVE": "0",
+    }
     client = NotebookClient(
         notebook,
         timeout=_MOST_SECONDS_OF_A_CELL,

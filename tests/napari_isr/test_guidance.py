@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 from qtpy.QtCore import QPoint, Qt, QUrl
 from qtpy.QtGui import QDesktopServices
@@ -126,3 +127,12 @@ def test_the_list_of_files_gets_the_height_whatever_was_opened_before(make_napar
     QApplication.processEvents()
     below = batch.height() - batch.save_report.native.mapTo(batch, QPoint(0, 0)).y()
     assert below < 60
+
+
+def test_training_begins_with_what_was_recorded_and_not_with_a_result(make_napari_viewer):
+    viewer = make_napari_viewer()
+    recorded = viewer.add_image(np.zeros((20, 30), np.uint8), name="cells")
+    viewer.add_image(np.zeros((40, 60), np.uint8), metadata={"napari-isr": {}})
+    widget = TrainWidget(viewer)
+    viewer.window.add_dock_widget(widget, name="train")
+    assert widget.images.layers.value == [recorded]
