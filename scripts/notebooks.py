@@ -15,7 +15,7 @@ from nbclient import NotebookClient
 ROOT = Path(__file__).parents[1]
 NOTEBOOKS = sorted((ROOT / "examples").glob("*.ipynb"))
 ANSWERED = ROOT / ".notebooks"
-_MOST_SECONDS_OF_A_CELL = 300
+_MOST_SECONDS_OF_A_CELL = 120
 
 
 def run(path: Path) -> Path:
