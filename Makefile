@@ -6,7 +6,10 @@ READY := $(VENV)/.ready
 TORCH_VENV ?= .venv-torch
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 
-.PHONY: help demo test test-torch lint format screenshots clean
+DOCS_READY := $(VENV)/.docs-ready
+export NO_MKDOCS_2_WARNING ?= 1
+
+.PHONY: help demo test test-torch docs lint format screenshots clean
 help:             ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
 
@@ -26,6 +29,13 @@ test-torch:       ## run the tests of the training on torch, in an environment o
 	KERAS_BACKEND=torch $(TORCH_VENV)/bin/python -m pytest tests/training/test_training_step.py \
 		tests/training/test_trainer.py $(ARGS)
 
+$(DOCS_READY): $(READY)
+	$(BIN)/python -m pip install --quiet --editable ".[docs]" --constraint .ci/constraints.txt
+	@touch $(DOCS_READY)
+
+docs: $(DOCS_READY)  ## build the site of docs into site/, strictly, with the notebooks' output
+	bash scripts/with_screen.sh $(BIN)/mkdocs build
+
 lint: $(READY)    ## check style, types and the direction of imports
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
@@ -41,4 +51,5 @@ screenshots: $(READY)  ## renew the pictures of docs/images with real clicks in 
 	bash scripts/with_screen.sh $(BIN)/python scripts/screenshots.py
 
 clean:            ## remove what the other targets made
-	rm -rf $(VENV) $(TORCH_VENV) demo-output .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(TORCH_VENV) demo-output .pytest_cache .mypy_cache .ruff_cache .hypothesis \
+		.notebooks site

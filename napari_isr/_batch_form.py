@@ -12,7 +12,7 @@ from magicgui.widgets import CheckBox, ComboBox, FileEdit, LineEdit
 
 from napari_isr._batch_layers import BatchLayer
 from napari_isr._batch_run import BatchRequest
-from napari_isr._fields import Note, automatic_box, narrow_combo
+from napari_isr._fields import Note, automatic_box, engine_box, narrow_combo
 from napari_isr._train_fields import Fold, Row, column
 from src_models.batch_events import BatchSettings
 from src_models.description import ModelDescription
@@ -30,12 +30,6 @@ _EXISTING = [
     ("leave it as it is", "skip"),
     ("write beside it, with a number", "number"),
     ("replace it", "overwrite"),
-]
-_ENGINES = [
-    ("automatic", "auto"),
-    ("OpenVINO", "openvino"),
-    ("ONNX Runtime", "onnxruntime"),
-    ("Keras", "keras"),
 ]
 
 
@@ -121,11 +115,7 @@ class BatchFields:
             "wrongly.",
         )
         self.axes.native.setPlaceholderText("as the files say")
-        self.engine = ComboBox(
-            name="engine",
-            choices=_ENGINES,
-            tooltip="What runs the network. Automatic takes the fastest that is installed.",
-        )
+        self.engine = engine_box()
         self.tile_size = automatic_box(
             "tile_size", "Tile size", "Width and height of the tiles, in input pixels."
         )

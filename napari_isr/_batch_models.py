@@ -44,6 +44,10 @@ class OfferedModels:
         """Return what is known of a model."""
         return self._models.get(key) if key else None
 
+    def summary(self, key: str) -> str:
+        """Return what a model of the list is for."""
+        return self._models[key].summary
+
     def renew(self, combo: ComboBox) -> None:
         """Offer the models there are now; what is chosen stays chosen."""
         self._models |= named_descriptions()

@@ -14,6 +14,7 @@ from napari_isr._batch_list import FileList
 from napari_isr._batch_table import BatchTable
 from napari_isr._docked import DockedWidget, beside
 from napari_isr._fields import Note
+from napari_isr._help import help_link
 from napari_isr._train_fields import column
 
 PROGRESS_PARTS = 1000
@@ -35,7 +36,9 @@ class BatchPanel(DockedWidget):
         self.plan_note, self.detail, self.status = Note("plan"), Note("detail"), Note("status")
         self.table = BatchTable(self)
         self.files = FileList(self.table, self._tell_detail)
-        self.only_failed = CheckBox(text="Show only what failed", value=False)
+        self.only_failed = CheckBox(
+            text="Show only what failed", value=False, tooltip="Hide the files that went well."
+        )
         self.run = PushButton(text="Run", tooltip="Upscale all files of the list.")
         self.finish_file = PushButton(
             text="Stop after this file", tooltip="Finish the file in hand and begin no other."
@@ -68,7 +71,7 @@ class BatchPanel(DockedWidget):
             beside(self.run, self.finish_file, self.cancel),
             self.progress,
             self.status,
-            beside(self.retry, self.save_report),
+            beside(self.retry, self.save_report, help_link("batch")),
             margins=(6, 0, 6, 4),
         )
         layout = QVBoxLayout(self)

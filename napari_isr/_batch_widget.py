@@ -19,7 +19,7 @@ from napari_isr._batch_panel import BatchPanel
 from napari_isr._batch_run import BatchRequest, BatchRun, Listed, Looked, News, looking
 from napari_isr._batch_words import plan_in_words
 from napari_isr._events import model_events
-from napari_isr._fields import Note
+from napari_isr._fields import Note, explain_items
 from napari_isr._qt_workers import new_worker
 from napari_isr._workers import show_our_warning
 from src_models.batch_events import write_report
@@ -59,6 +59,7 @@ class BatchWidget(BatchPanel):
         self._pause.setSingleShot(True)
         self._pause.setInterval(_PAUSE_MS)
         self.fields.model.value = self._models.default
+        explain_items(self.fields.model, self._models.summary)
         matrix_product_speed()  # now: beside other work OpenBLAS was seen to wait for ever
         self._connect()
         self._theme_changed()

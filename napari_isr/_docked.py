@@ -6,15 +6,32 @@ from collections.abc import Callable
 from typing import Any
 
 from qtpy.QtCore import QEvent
-from qtpy.QtWidgets import QHBoxLayout, QWidget
+from qtpy.QtWidgets import QHBoxLayout, QSizePolicy, QWidget
 
 
-class DockedWidget(QWidget):
+class WhileOpen:
+    """Keeps a worker's last signals from a dock widget that was closed."""
+
+    _is_open: bool
+
+    def _while_open(self, slot: Callable[..., None]) -> Callable[..., None]:
+        """Return a slot that the worker's last signals may reach after the dock was closed."""
+
+        def guarded(*args: Any) -> None:
+            if self._is_open:
+                slot(*args)
+
+        return guarded
+
+
+class DockedWidget(QWidget, WhileOpen):
     """Base of dock widgets; they say in `_let_go` what ends with them."""
 
     def __init__(self) -> None:
         self._is_docked, self._is_open = False, True
         super().__init__()
+        # Otherwise napari adds a stretch that takes more of the height with every dock opened.
+        self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Expanding)
         self.destroyed.connect(lambda: self._close())
 
     def event(self, event: QEvent | None) -> bool:
@@ -34,21 +51,12 @@ class DockedWidget(QWidget):
         """Stop threads and disconnect; the Qt widgets may be gone already."""
         raise NotImplementedError
 
-    def _while_open(self, slot: Callable[..., None]) -> Callable[..., None]:
-        """Return a slot that the worker's last signals may reach after the dock was closed."""
-
-        def guarded(*args: Any) -> None:
-            if self._is_open:
-                slot(*args)
-
-        return guarded
-
 
 def beside(*widgets: Any) -> QWidget:
-    """Return a row of magicgui's widgets."""
+    """Return a row of magicgui's or Qt's widgets."""
     holder = QWidget()
     layout = QHBoxLayout(holder)
     layout.setContentsMargins(0, 0, 0, 0)
     for widget in widgets:
-        layout.addWidget(widget.native)
+        layout.addWidget(widget if isinstance(widget, QWidget) else widget.native)
     return holder

@@ -3,16 +3,26 @@
 from __future__ import annotations
 
 import re
+import textwrap
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from magicgui.widgets import ComboBox, Container, Label, SpinBox, Widget, create_widget
 from napari.utils.theme import get_theme
+from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QComboBox, QSizePolicy, QWidget
 from superqt import QCollapsible
 
 # A place to break a line, without width.
 _MAY_BREAK = "\u200b"
+_ENGINES = [
+    ("automatic", "auto"),
+    ("OpenVINO", "openvino"),
+    ("ONNX Runtime", "onnxruntime"),
+    ("Keras", "keras"),
+]
+_TOOLTIP_WIDTH = 60  # characters; Qt breaks no lines of plain text
 
 
 class Note(Label):
@@ -82,6 +92,28 @@ def narrow_combo(
     return combo
 
 
+def explain_items(combo: ComboBox, explain: Callable[[str], str]) -> None:
+    """Let the entries of a combo box say what they are for when they are pointed at.
+
+    Parameters
+    ----------
+    combo : ComboBox
+        Whose entries may change.
+    explain : callable
+        Gives a sentence for the value of an entry; raises KeyError for one that needs none.
+    """
+    inner = combo.native.findChild(QComboBox) or combo.native
+
+    def tell() -> None:
+        for place in range(inner.count()):
+            with suppress(KeyError):
+                words = textwrap.fill(explain(inner.itemData(place)), _TOOLTIP_WIDTH)
+                inner.setItemData(place, words, Qt.ItemDataRole.ToolTipRole)
+
+    inner.model().rowsInserted.connect(tell)
+    tell()
+
+
 def automatic_box(name: str, label: str, tooltip: str) -> SpinBox:
     """Return a box for a number that is chosen automatically unless one is set."""
     box = SpinBox(
@@ -93,6 +125,17 @@ def automatic_box(name: str, label: str, tooltip: str) -> SpinBox:
         value=-1,
     )
     return box
+
+
+def engine_box() -> ComboBox:
+    """Return a choice of what runs the network."""
+    return ComboBox(
+        name="engine",
+        label="Engine",
+        tooltip="What runs the network. Automatic takes the fastest that is installed.",
+        choices=_ENGINES,
+        value="auto",
+    )
 
 
 def folded(title: str, content: QWidget) -> QCollapsible:

@@ -246,7 +246,10 @@ def new_training_folder() -> Path:
 
 def _complaint_about(images: Source | None, side: str) -> str:
     if images is None or (isinstance(images, list) and not images):
-        return f"Choose the {side}-resolution images."
+        return (
+            f"Choose the {side}-resolution images: open layers, or a folder. To try it out, open "
+            "one of File > Open Sample > napari-isr."
+        )
     if isinstance(images, str | Path):
         folder = Path(images).expanduser()
         if not folder.is_dir():

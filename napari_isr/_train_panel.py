@@ -11,7 +11,9 @@ from qtpy.QtWidgets import QFrame, QScrollArea, QVBoxLayout
 
 from napari_isr._docked import DockedWidget, beside
 from napari_isr._fields import Note
-from napari_isr._train_fields import AdvancedFields, Fold, ImageFields, NetworkFields, column
+from napari_isr._help import help_link
+from napari_isr._train_advanced import AdvancedFields
+from napari_isr._train_fields import Fold, ImageFields, NetworkFields, column
 from napari_isr._train_form import TrainPlan
 from napari_isr._train_plots import TrainingPlots
 
@@ -70,7 +72,7 @@ class TrainPanel(DockedWidget):
         scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         scroll.setWidget(form)
         bottom = column(
-            beside(self.run, self.pause, self.stop),
+            beside(self.run, self.pause, self.stop, help_link("train")),
             self.progress,
             self.status,
             self.save_row,

@@ -10,7 +10,7 @@ from qtpy.QtWidgets import QFileDialog
 from superqt.utils import ensure_main_thread
 
 from napari_isr._events import model_events
-from napari_isr._fields import Note
+from napari_isr._fields import Note, explain_items
 from napari_isr._qt_workers import ClosingWorker, new_worker
 from napari_isr._train_board import TrainingBoard
 from napari_isr._train_fields import OPEN_FILE, SCRATCH
@@ -55,6 +55,7 @@ class TrainWidget(TrainPanel):
         self._viewer = viewer
         self._models = named_descriptions(trainable=True)
         super().__init__(self._image_layers, self._model_choices)
+        explain_items(self.network.start, lambda key: self._models[key].summary)
         self._worker: Any = None
         self._training: Training | None = None
         self._trained: Trained | None = None
@@ -94,9 +95,13 @@ class TrainWidget(TrainPanel):
         return [SCRATCH, *self._models, OPEN_FILE]
 
     def _choose_active_layer(self) -> None:
+        """Choose the active layer, but not a result of ours: there is nothing to learn from it."""
         active = self._viewer.layers.selection.active
-        if active in self._image_layers():
+        recorded = [x for x in self._image_layers() if "napari-isr" not in x.metadata]
+        if active in recorded:
             self.images.layers.value = [active]
+        elif active in self._image_layers() and recorded:
+            self.images.layers.value = recorded[-1:]
 
     def _layers_changed(self) -> None:
         had_none = not self.images.layers.choices

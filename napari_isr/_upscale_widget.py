@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,8 +20,18 @@ from magicgui.widgets import (
 from qtpy.QtWidgets import QFileDialog
 from superqt.utils import ensure_main_thread
 
+from napari_isr._docked import WhileOpen
 from napari_isr._events import model_events
-from napari_isr._fields import Note, automatic_box, folded, labelled_rows, narrow_combo
+from napari_isr._fields import (
+    Note,
+    automatic_box,
+    engine_box,
+    explain_items,
+    folded,
+    labelled_rows,
+    narrow_combo,
+)
+from napari_isr._help import help_link
 from napari_isr._layers import (
     LayerSource,
     guess_basis,
@@ -50,18 +59,12 @@ if TYPE_CHECKING:
     import napari.layers
     import napari.viewer
 
-_ENGINES = {
-    "automatic": "auto",
-    "OpenVINO": "openvino",
-    "ONNX Runtime": "onnxruntime",
-    "Keras": "keras",
-}
 _OPEN_FILE = "open a model file…"
 _PREVIEW_SECONDS = 1.0
 _REDRAW_SECONDS = 0.1
 
 
-class UpscaleWidget(Container[Any]):
+class UpscaleWidget(Container[Any], WhileOpen):
     """Upscale the active image layer.
 
     Parameters
@@ -83,6 +86,7 @@ class UpscaleWidget(Container[Any]):
         self._last_model = DEFAULT_MODEL if DEFAULT_MODEL in self._models else None
         self._speeds: dict[tuple[str, str], float] = {}
         self._make_widgets()
+        explain_items(self.model, lambda key: self._models[key].summary)
         self._connect()
         self._follow_active_layer()
 
@@ -107,6 +111,7 @@ class UpscaleWidget(Container[Any]):
             tooltip="0 invents no detail, 1 looks sharpest; between them lie the networks whose "
             "weights are mixed.",
         )
+        self.sharpness.native.setToolTip(self.sharpness.tooltip)
         self.axes = LineEdit(
             label="Axes",
             tooltip="One letter per dimension: Y and X are upscaled, C holds channels, others "
@@ -130,13 +135,7 @@ class UpscaleWidget(Container[Any]):
             "overlap", "Overlap", "Input pixels of context around each tile."
         )
         self.batch_size = automatic_box("batch_size", "Batch", "Tiles that are run at a time.")
-        self.engine = ComboBox(
-            name="engine",
-            label="Engine",
-            tooltip="What runs the network. Automatic takes the fastest that is installed.",
-            choices=list(_ENGINES.items()),
-            value="auto",
-        )
+        self.engine = engine_box()
         hint = Label(value="-1 leaves the choice to napari-isr.")
         advanced = Container[Any](widgets=[hint, *self._advanced, self.engine], labels=True)
         self.preview = PushButton(
@@ -153,6 +152,7 @@ class UpscaleWidget(Container[Any]):
         self.extend([fields, self.advice_note, self.plan_note, *work])
         layout = self.native.layout()
         layout.insertWidget(2, folded("Advanced settings", advanced.native))
+        layout.addWidget(help_link("upscale"))
         layout.addStretch()
         self._advanced_container = advanced
 
@@ -166,6 +166,7 @@ class UpscaleWidget(Container[Any]):
         layers.events.removed.connect(self._layers_changed)
         layers.events.renamed.connect(self._layers_changed)
         layers.selection.events.active.connect(self._follow_active_layer)
+        self._viewer.events.theme.connect(self._refresh)
         self.layer.changed.connect(self._layer_chosen)
         self.model.changed.connect(self._model_chosen)
         self.axes.changed.connect(self._refresh)
@@ -464,15 +465,7 @@ class UpscaleWidget(Container[Any]):
         layers.events.removed.disconnect(self._layers_changed)
         layers.events.renamed.disconnect(self._layers_changed)
         layers.selection.events.active.disconnect(self._follow_active_layer)
-
-    def _while_open(self, slot: Callable[..., None]) -> Callable[..., None]:
-        """Return a slot that the worker's last signals may reach after the dock was closed."""
-
-        def guarded(*args: Any) -> None:
-            if self._is_open:
-                slot(*args)
-
-        return guarded
+        self._viewer.events.theme.disconnect(self._refresh)
 
     def _complain(self, note: Note, text: str) -> None:
         note.say(text, complaint=True, theme=self._viewer.theme)

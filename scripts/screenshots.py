@@ -19,6 +19,8 @@ from qtpy.QtCore import Qt
 from qtpy.QtTest import QTest
 
 IMAGES = Path(__file__).parents[1] / "docs" / "images"
+# Of the animation: frames from one end to the other, and pixels.
+FRAMES, WIDTH, HEIGHT = 18, 720, 360
 
 
 def wait(seconds: float) -> None:
@@ -51,44 +53,30 @@ def until_trained(widget: Any) -> None:
     wait(1)
 
 
-def take(viewer: napari.Viewer, name: str) -> None:
-    """Take a picture of the whole window."""
-    wait(0.5)
-    pixels = viewer.screenshot(canvas_only=False, flash=False)[..., :3]
-    # A window has few colours: a palette makes the file a third of its size.
-    Image.fromarray(pixels).quantize(256).save(IMAGES / f"{name}.png", optimize=True)
+def take(viewer: napari.Viewer, name: str, themes: tuple[str, ...] = ("light", "dark")) -> None:
+    """Take a picture of the whole window in both themes."""
+    for theme in themes:
+        viewer.theme = theme
+        wait(0.5)
+        pixels = viewer.screenshot(canvas_only=False, flash=False)[..., :3]
+        # A window has few colours: a palette makes the file a third of its size.
+        picture = Image.fromarray(pixels).quantize(256)
+        picture.save(IMAGES / f"{name}-{theme}.png", optimize=True)
+
+
+def new_viewer() -> napari.Viewer:
+    """Return a window with the sample image."""
+    viewer = napari.Viewer(title="napari-isr")
+    viewer.window.resize(1200, 760)
+    viewer.open_sample("napari-isr", "embl_plant_12bit")
+    wait(1)
+    return viewer
 
 
 def main() -> None:
     """Take the pictures, in the order a user would see them."""
     IMAGES.mkdir(parents=True, exist_ok=True)
-    viewer = napari.Viewer(title="napari-isr")
-    viewer.window.resize(1200, 760)
-    viewer.open_sample("napari-isr", "embl_plant_12bit")
-    wait(1)
-    take(viewer, "1-sample")
-    _, widget = viewer.window.add_plugin_dock_widget("napari-isr", "Upscale")
-    take(viewer, "2-widget")
-    click(widget.run)
-    until_done(widget)
-    viewer.camera.center, viewer.camera.zoom = (0, 100, 100), 7
-    take(viewer, "4-result")
-
-    # Running for long enough to be seen.
-    movie = np.random.default_rng(0).poisson(viewer.layers[0].data / 40 + 2, (24, 256, 256))
-    viewer.add_image(movie.astype(np.uint16), name="movie")
-    viewer.reset_view()
-    click(widget.run)
-    while widget.progress.max < 2 or widget.progress.value < widget.progress.max / 3:
-        wait(0.02)
-    take(viewer, "3-running")
-    click(widget.cancel)
-    until_done(widget)
-    viewer.layers.remove("movie")
-    viewer.theme = "light"
-    viewer.layers.selection.active = viewer.layers[0]
-    take(viewer, "5-light")
-    viewer.close()
+    upscale()
     with TemporaryDirectory() as folder:
         os.environ["NAPARI_ISR_MODELS"] = folder
         train()
@@ -97,42 +85,91 @@ def main() -> None:
         batch()
 
 
+def upscale() -> None:
+    """Take the pictures of the Upscale widget, and the animation of the result over its source."""
+    viewer = new_viewer()
+    _, widget = viewer.window.add_plugin_dock_widget("napari-isr", "Upscale")
+    take(viewer, "upscale")
+    click(widget.run)
+    until_done(widget)
+    viewer.camera.center, viewer.camera.zoom = (0, 100, 100), 7
+    take(viewer, "upscale-result")
+    animate(viewer)
+
+    # Running for long enough to be seen.
+    movie = np.random.default_rng(0).poisson(viewer.layers[0].data / 40 + 2, (24, 256, 256))
+    viewer.add_image(movie.astype(np.uint16), name="movie")
+    viewer.reset_view()
+    click(widget.run)
+    while widget.progress.max < 2 or widget.progress.value < widget.progress.max / 3:
+        wait(0.02)
+    take(viewer, "upscale-running", ("dark",))
+    click(widget.cancel)
+    until_done(widget)
+    viewer.close()
+
+
+def animate(viewer: napari.Viewer) -> None:
+    """Wipe the result over its source and back, as the canvas shows them."""
+    viewer.camera.center, viewer.camera.zoom = (0, 100, 100), 6
+    shown = []
+    for visible in (False, True):
+        viewer.layers[1].visible = visible
+        wait(0.5)
+        canvas = viewer.screenshot(size=(HEIGHT, WIDTH), canvas_only=True, flash=False)
+        shown.append(canvas[..., :3])
+    source, result = shown
+    # Slow at the ends, where there is something to compare.
+    shares = (1 - np.cos(np.linspace(0, np.pi, FRAMES))) / 2
+    frames = []
+    for share in (*shares, *shares[-2:0:-1]):
+        edge = round(share * WIDTH)
+        frame = np.concatenate([result[:, :edge], source[:, edge:]], axis=1)
+        frame[:, max(edge - 1, 0) : edge + 1] = (255, 200, 0)
+        frames.append(Image.fromarray(frame))
+    pauses = [1200 if i in (0, FRAMES - 1) else 60 for i in range(len(frames))]
+    frames[0].save(
+        IMAGES / "before_after.webp",
+        save_all=True,
+        append_images=frames[1:],
+        duration=pauses,
+        loop=0,
+        quality=60,
+        kmin=0,
+        kmax=1,  # differences between frames would leave traces of the edge
+        method=6,
+    )
+
+
 def train() -> None:
     """Take the pictures of the Train widget, from a sample to a model of one's own in use."""
-    viewer = napari.Viewer(title="napari-isr")
-    viewer.window.resize(1200, 760)
-    viewer.open_sample("napari-isr", "embl_plant_12bit")
-    wait(1)
+    viewer = new_viewer()
     _, widget = viewer.window.add_plugin_dock_widget("napari-isr", "Train")
     click(widget.images.check)
     until_trained(widget)
-    take(viewer, "6-train")
+    take(viewer, "train")
     widget.network.length.value = 1
     click(widget.run)
     while len(widget.plots.scores) < 5:
         wait(0.05)
-    take(viewer, "7-training")
+    viewer.reset_view(layers=[x for x in viewer.layers if x.name.startswith("Training")])
+    take(viewer, "training")
     until_trained(widget)
     widget.model_name.value = "plant"
     click(widget.save)
-    viewer.theme = "light"
-    take(viewer, "8-trained")
     dock, upscale = viewer.window.add_plugin_dock_widget("napari-isr", "Upscale", tabify=True)
     dock.raise_()
     upscale.model.value = "plant"
     click(upscale.run)
     until_done(upscale)
-    viewer.theme = "dark"
     viewer.reset_view(layers=[viewer.layers[-1]])
-    take(viewer, "9-own-model")
+    take(viewer, "own-model")
     viewer.close()
 
 
 def batch() -> None:
-    """Take the picture of the Batch widget after a batch in which one file failed."""
-    viewer = napari.Viewer(title="napari-isr")
-    viewer.window.resize(1200, 760)
-    viewer.open_sample("napari-isr", "embl_plant_12bit")
+    """Take the pictures of the Batch widget after a batch in which one file failed."""
+    viewer = new_viewer()
     plant, place = viewer.layers[0].data, Path("experiment 7")
     place.mkdir()
     for number in range(1, 11):
@@ -147,7 +184,7 @@ def batch() -> None:
     wait(1)
     click(widget.run)
     until_done(widget)
-    take(viewer, "10-batch")
+    take(viewer, "batch")
     viewer.close()
 
 

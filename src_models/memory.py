@@ -29,9 +29,10 @@ def bytes_per_pixel(config: AnyConfig, engine: str = "keras") -> int:
     config : RDNConfig, RRDNConfig or OnnxConfig
         The network.
     engine : str
-        What runs it: ``"keras"``, ``"openvino"`` or ``"onnxruntime"``.
+        What runs it: ``"keras"``, ``"openvino"`` or ``"onnxruntime"``; any other is taken to need
+        as much as the one that needs the most.
     """
-    return math.ceil(4 * _features(config) * _OVER[engine])
+    return math.ceil(4 * _features(config) * _OVER.get(engine, max(_OVER.values())))
 
 
 def _features(config: AnyConfig) -> int:
