@@ -108,7 +108,7 @@ class UpscaleWidget(Container[Any], WhileOpen):
             step=0.05,
             value=1.0,
             visible=False,
-            tooltip="0 invents no detail, 1 looks sharpest; between them lie the networks whose "
+            tooltip="0 is the faithful model, 1 looks sharpest; between them lie networks whose "
             "weights are mixed.",
         )
         self.sharpness.native.setToolTip(self.sharpness.tooltip)

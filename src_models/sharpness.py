@@ -1,8 +1,8 @@
 """Networks between a faithful one and a sharp one that was fine-tuned from it, by name.
 
 ``"photo-sharp-x4@0.3"`` is the network whose weights are 0.3 of those of ``photo-sharp-x4`` and
-0.7 of those of ``photo-x4``: ESRGAN's network interpolation [1]_. 0 invents no detail, 1 looks
-sharpest. Free of Keras.
+0.7 of those of ``photo-x4``: ESRGAN's network interpolation [1]_. 0 is the faithful one, 1
+looks sharpest. Free of Keras.
 
 References
 ----------
