@@ -9,7 +9,7 @@ import logging
 import os
 from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -140,7 +140,9 @@ def _in_processes(
             if isinstance(before, Path):
                 target = replace(job, target=before)
                 written.append(before)
-                waiting.append((job, pool.submit(_work_whole, target, settings, identity)))
+                with _held_back_ctrl_c():
+                    future = pool.submit(_work_whole, target, settings, identity)
+                waiting.append((job, future))
             else:
                 waiting.append((job, before))
         yield from _in_order(waiting, settings, journal)
@@ -188,6 +190,24 @@ def _work_whole(job: Job, settings: BatchSettings, identity: str) -> Outcome:
         except StopIteration as end:
             outcome: Outcome = end.value
             return outcome
+
+
+@contextmanager
+def _held_back_ctrl_c() -> Iterator[None]:
+    """Deliver Ctrl-C after this context, and never to a process that was started in it.
+
+    A process that is still starting, with `_end_with_parent` to come, would show a traceback.
+    """
+    import signal
+
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _end_with_parent() -> None:
