@@ -9,6 +9,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from src_models.back_projection import keep_intensities
+    from src_models.consistency import measure_consistency
     from src_models.description import ModelDescription, read_description
     from src_models.discriminator import Discriminator
     from src_models.engines import open_engine
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from src_models.trainer import Trainer
     from src_models.training_config import TrainingSettings
     from src_models.training_events import TrainingControl
+    from src_models.uncertainty import upscale_with_uncertainty
     from src_models.upscale_zarr import upscale_to_zarr, upscale_to_zarr_steps
     from src_models.vgg19 import Cut_VGG19
 
@@ -39,7 +42,9 @@ _HOME = {
     "TrainingControl": "training_events",
     "TrainingSettings": "training_config",
     "export_model": "export",
+    "keep_intensities": "back_projection",
     "load_model": "model_io",
+    "measure_consistency": "consistency",
     "measure_overlap": "overlap",
     "model_names": "pretrained",
     "open_engine": "engines",
@@ -49,6 +54,7 @@ _HOME = {
     "upscale_steps": "predict",
     "upscale_to_zarr": "upscale_zarr",
     "upscale_to_zarr_steps": "upscale_zarr",
+    "upscale_with_uncertainty": "uncertainty",
     "write_image": "image_io",
 }
 
@@ -64,7 +70,9 @@ __all__ = [
     "TrainingSettings",
     "describe_model",
     "export_model",
+    "keep_intensities",
     "load_model",
+    "measure_consistency",
     "measure_overlap",
     "model_names",
     "open_engine",
@@ -74,6 +82,7 @@ __all__ = [
     "upscale_steps",
     "upscale_to_zarr",
     "upscale_to_zarr_steps",
+    "upscale_with_uncertainty",
     "write_image",
 ]
 

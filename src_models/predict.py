@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from src_models import back_projection
 from src_models.axes import ArrayLike, ImageStack, check_axes, guess_axes, is_lazy
 from src_models.engines import Engine, EngineName, open_engine
 from src_models.errors import InvalidInputError
@@ -20,6 +21,7 @@ from src_models.intensity import check_dtype
 from src_models.measure import measure_channels
 from src_models.pipeline import Progress, run_tiles
 from src_models.pretrained import DEFAULT_MODEL
+from src_models.self_ensemble import SelfEnsemble
 from src_models.tile_work import TileWork
 from src_models.tiling import Region
 
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from src_models.image_model import ImageModel
 
 __all__ = ["Progress", "upscale", "upscale_steps"]
+Returned = TypeVar("Returned")
 
 
 def upscale(
@@ -38,6 +41,8 @@ def upscale(
     overlap: int | None = None,
     batch_size: int | None = None,
     engine: EngineName = "auto",
+    self_ensemble: bool = False,
+    keep_intensities: bool = False,
 ) -> NDArray[Any]:
     """Upscale an image or a stack of images.
 
@@ -63,6 +68,12 @@ def upscale(
         Tiles run at a time, 1 by default.
     engine : {"auto", "keras", "openvino", "onnxruntime"}
         What runs the network; by default whatever is fastest here, see `src_models.engines`.
+    self_ensemble : bool
+        Average over eight flips and quarter turns: a little closer to the truth in eight times the
+        time, see `src_models.self_ensemble`. Arrays in memory only.
+    keep_intensities : bool
+        Change the result so that it is the image again when binned, and sums over regions stay,
+        see `src_models.back_projection`. Arrays in memory only.
 
     Returns
     -------
@@ -100,6 +111,8 @@ def upscale(
     (3, 20, 40)
     """
     if is_lazy(image):
+        if self_ensemble or keep_intensities:
+            refuse_lazy(image)
         from src_models.lazy import upscale_lazily
 
         lazy: NDArray[Any] = upscale_lazily(
@@ -120,13 +133,10 @@ def upscale(
         overlap=overlap,
         batch_size=batch_size,
         engine=engine,
+        self_ensemble=self_ensemble,
+        keep_intensities=keep_intensities,
     )
-    while True:
-        try:
-            next(steps)
-        except StopIteration as end:
-            result: NDArray[Any] = end.value
-            return result
+    return drained(steps)
 
 
 def upscale_steps(
@@ -138,6 +148,8 @@ def upscale_steps(
     overlap: int | None = None,
     batch_size: int | None = None,
     engine: EngineName = "auto",
+    self_ensemble: bool = False,
+    keep_intensities: bool = False,
     region: Region | None = None,
     planes: dict[str, int] | None = None,
 ) -> Generator[Progress, None, NDArray[Any]]:
@@ -145,7 +157,7 @@ def upscale_steps(
 
     Parameters
     ----------
-    image, model, axes, tile_size, overlap, batch_size, engine
+    image, model, axes, tile_size, overlap, batch_size, engine, self_ensemble, keep_intensities
         As for `upscale`.
     region : Region, optional
         Upscale these rows and columns only, as they would be in the whole result (of an image
@@ -165,26 +177,69 @@ def upscale_steps(
     ndarray
         As `upscale` returns.
     """
-    stack, network = _open(image, model, axes, engine)
+    stack, network = open_image(image, model, axes, engine)
+    if self_ensemble:
+        network = SelfEnsemble(network)
     work = TileWork(
         stack, network.description, tile_size, overlap, batch_size, region, planes, network.name
     )
+    yield from run_work(work, network, sample=region is not None or planes is not None)
+    return kept_intensities(work) if keep_intensities else work.out
+
+
+def run_work(work: TileWork, network: Engine, *, sample: bool) -> Generator[Progress, None, None]:
+    """Measure the intensities, and run all tiles; see `upscale_steps`."""
     yield Progress(0, work.total)
-    is_part = region is not None or planes is not None
-    for work.ranges in measure_channels(stack, network.description, sample=is_part or None):
+    for ranges in measure_channels(work.stack, network.description, sample=sample or None):
+        work.ranges = ranges
         yield Progress(0, work.total)
     yield from run_tiles(work, network)
     work.resample_alpha()
     work.warn()
-    return work.out
 
 
-def _open(
+def kept_intensities(work: TileWork) -> NDArray[Any]:
+    """Return the result of finished work with the intensities of its part of the image."""
+    stack, planes = work.stack, work.planes
+    rows, columns = work.region.slices
+    windows = {"Y": rows, "X": columns} | {axis: slice(i, i + 1) for axis, i in planes.items()}
+    part = np.asarray(stack.array[tuple(windows.get(axis, slice(None)) for axis in stack.axes)])
+    return back_projection.keep_intensities(work.out, part, stack.axes, work.scale)
+
+
+def drained(steps: Generator[Progress, None, Returned]) -> Returned:
+    """Run a generator to its end, and return its result."""
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            result: Returned = end.value
+            return result
+
+
+def refuse_lazy(image: ArrayLike) -> None:
+    """Refuse what works on arrays in memory only.
+
+    Raises
+    ------
+    InvalidInputError
+        If the image is a dask or zarr array.
+    """
+    if is_lazy(image):
+        raise InvalidInputError(
+            "self_ensemble, keep_intensities and uncertainty work on arrays in memory. "
+            f"Received: a lazy array of shape {tuple(image.shape)}. Give numpy.asarray(image), or "
+            "a part of it."
+        )
+
+
+def open_image(
     image: ArrayLike,
     model: str | Path | ImageModel | Engine,
     axes: str | None,
     engine: EngineName,
 ) -> tuple[ImageStack, Engine]:
+    """Check an image and open the network; see `upscale` for what may be given."""
     image = _as_array(image)
     check_dtype(np.dtype(image.dtype))
     letters = check_axes(guess_axes(image.shape) if axes is None else axes, image.shape)
