@@ -1,11 +1,12 @@
 """Measure what the means to judge a result are worth: ``python benchmarks/trust.py --data FOLDER``.
 
 Prints two Markdown tables, a line for each model and test set. ``--every 3`` takes every third
-image, ``--crop 512`` the middle of large ones, ``--models`` some of the models.
+microscopy image, from ``--first 0`` on, ``--crop 512`` the middle of large ones, and ``--models``
+some of the models.
 
 - Self-ensemble: the mean PSNR without and with it, and on how many images it is higher; Spearman's
-  rank correlation of the uncertainty with the true absolute error, over pixels, averaged over
-  images.
+  rank correlation of the uncertainty, and of `src_models.expected_error`, with the true absolute
+  error, over pixels: mean over images, and the least.
 - Keep intensities: the mean PSNR without and with it, the largest difference of the binned result
   from the input in grey levels, for the input as uint8, uint16 and float32 (relative to its range),
   and the share of pixels that agree with the input within 3 sigma.
@@ -28,6 +29,7 @@ from scipy.stats import spearmanr
 
 from src_models import (
     describe_model,
+    expected_error,
     keep_intensities,
     measure_consistency,
     upscale,
@@ -53,11 +55,11 @@ def photos(data: Path, scale: int) -> Iterator[tuple[Pixels, Pixels]]:
 
 
 def microscopy(
-    data: Path, scale: int, every: int, crop: int, *, noisy: bool
+    data: Path, scale: int, images: slice, crop: int, *, noisy: bool
 ) -> Iterator[tuple[Pixels, Pixels]]:
     """Yield input and truth of the microscopy images."""
     paths = sorted(p for p in (data / "microscopy" / "test").rglob("*.*") if p.is_file())
-    for n, path in enumerate(paths[::every]):
+    for n, path in enumerate(paths[images]):
         high = np.asarray(Image.open(path))
         high = high.astype(np.uint16) if high.dtype.kind != "u" else high
         y, x = (max(0, (length - crop) // 2) for length in high.shape[:2])
@@ -111,6 +113,7 @@ def judge(low: Pixels, high: Pixels, model: ModelDescription) -> list[float]:
     return [
         *(psnr(high, x, data_range=span) for x in (plain, both.result, kept)),
         rank_correlation(both.uncertainty, error),
+        rank_correlation(expected_error(*both, axes=axes), error),
         *(off(low, model.scale, model.name, dtype) for dtype in ("uint8", "uint16", "float32")),
         measure_consistency(plain, low, axes=axes, model=model).share,
         measure_consistency(kept, low, axes=axes, model=model).share,
@@ -123,8 +126,10 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--models", nargs="*", default=sorted(BUNDLED))
     parser.add_argument("--every", type=int, default=1)
+    parser.add_argument("--first", type=int, default=0)
     parser.add_argument("--crop", type=int, default=100_000)
     given = parser.parse_args()
+    images = slice(given.first, None, given.every)
     ensembles, intensities = [], []
     for name in given.models:
         model = describe_model(name)
@@ -132,24 +137,28 @@ def main() -> None:
         pairs = (
             photos(given.data, model.scale)
             if model.channels == 3
-            else microscopy(given.data, model.scale, given.every, given.crop, noisy=noisy)
+            else microscopy(given.data, model.scale, images, given.crop, noisy=noisy)
         )
         rows = np.array([judge(low, high, model) for low, high in pairs])
-        plain, ensemble, kept, rank, *offs, agree, agree_kept = rows.mean(axis=0)
+        plain, ensemble, kept, rank, expected = rows[:, :5].mean(axis=0)
+        agree, agree_kept = rows[:, 8:].mean(axis=0)
         higher = f"{int((rows[:, 1] > rows[:, 0]).sum())} of {len(rows)}"
         ensembles.append(
             f"| {name} | {len(rows)} | {plain:.2f} | {ensemble:.2f} | {ensemble - plain:+.3f} "
-            f"| {higher} | {rank:.2f} ({rows[:, 3].min():.2f}) |"
+            f"| {higher} | {rank:.2f} ({rows[:, 3].min():.2f}) "
+            f"| {expected:.2f} ({rows[:, 4].min():.2f}) |"
         )
-        del offs
-        byte, word, real = rows[:, 4:7].max(axis=0)
+        byte, word, real = rows[:, 5:8].max(axis=0)
         intensities.append(
             f"| {name} | {plain:.2f} | {kept:.2f} | {kept - plain:+.3f} | {byte:.3f} | {word:.3f} "
             f"| {real:.1e} | {agree:.1%} | {agree_kept:.1%} |"
         )
         print(ensembles[-1], intensities[-1], sep="\n", flush=True)
-    print("\n| model | images | PSNR | with self-ensemble | gain | higher on | rank (least) |")
-    print("|---|---|---|---|---|---|---|", *ensembles, sep="\n")
+    print(
+        "\n| model | images | PSNR | with self-ensemble | gain | higher on | uncertainty "
+        "| expected error |"
+    )
+    print("|---|---|---|---|---|---|---|---|", *ensembles, sep="\n")
     print("\n| model | PSNR | kept | gain | off, uint8 | uint16 | float32 | agree | agree, kept |")
     print("|---|---|---|---|---|---|---|---|---|", *intensities, sep="\n")
 

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from src_models.description import ModelDescription, read_description
     from src_models.discriminator import Discriminator
     from src_models.engines import open_engine
+    from src_models.error_estimate import expected_error
     from src_models.errors import SuperResolutionError
     from src_models.export import export_model
     from src_models.image_io import read_image, write_image
@@ -41,6 +42,7 @@ _HOME = {
     "Trainer": "trainer",
     "TrainingControl": "training_events",
     "TrainingSettings": "training_config",
+    "expected_error": "error_estimate",
     "export_model": "export",
     "keep_intensities": "back_projection",
     "load_model": "model_io",
@@ -69,6 +71,7 @@ __all__ = [
     "TrainingControl",
     "TrainingSettings",
     "describe_model",
+    "expected_error",
     "export_model",
     "keep_intensities",
     "load_model",
