@@ -1,8 +1,10 @@
 """Results that keep the intensities of their image: binned, they are the image again.
 
-Iterative back-projection [1]_: what the binned result lacks is interpolated and added, a few times,
-and what is left then is added evenly. Whole numbers are rounded so that the sum over each pixel's
-block stays. So sums over regions of whole input pixels are those of the input.
+Back-projection [1]_ with binning as the camera: what the binned result lacks is added evenly to the
+pixels of each block. That is done after one step, and it is the nearest image that bins to the
+input: no truth that bins to it is farther away than before. Interpolating what is lacking, in ten
+steps, was tried and is farther from the truth. Whole numbers are rounded so that the sum over
+each block stays. So sums over regions of whole input pixels are those of the input.
 
 References
 ----------
@@ -17,12 +19,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from src_models.axes import ArrayLike, ImageStack, Plane, check_axes
-from src_models.degrade import resize_bicubic
 from src_models.errors import InvalidInputError
 from src_models.intensity import as_dtype
 
-# Interpolated and binned, an error of the finest pattern loses half of itself.
-_ROUNDS = 10
 _ROWS = 256
 _ALL = slice(None)
 _UNDEFINED: Any = {"invalid": "ignore", "over": "ignore"}  # NaN, infinities, and sums beyond floats
@@ -34,9 +33,10 @@ def keep_intensities(result: NDArray[Any], image: ArrayLike, axes: str, scale: i
     Parameters
     ----------
     result : ndarray
-        An upscaled image, `scale` times larger along Y and X.
+        An upscaled image, `scale` times larger along Y and X: of the image's dtype, or floats that
+        were not rounded yet.
     image : array-like
-        What was upscaled: integers or floats of the same dtype.
+        What was upscaled: integers or floats.
     axes : str
         Of both, such as ``"YX"``, ``"YXC"`` or ``"TZCYX"``.
     scale : int
@@ -45,8 +45,9 @@ def keep_intensities(result: NDArray[Any], image: ArrayLike, axes: str, scale: i
     Returns
     -------
     ndarray
-        Same shape and dtype. The mean over each block of ``scale * scale`` pixels is the input
-        pixel: exactly in integers (of up to 2**53), and to the rounding of the dtype in floats.
+        Shape of the result, dtype of the image. The mean over each block of ``scale * scale``
+        pixels is the input pixel: exactly in integers (of up to 2**53), and to the rounding of
+        the dtype in floats.
         Alpha and pixels that are not finite stay as they are.
 
     Raises
@@ -62,12 +63,13 @@ def keep_intensities(result: NDArray[Any], image: ArrayLike, axes: str, scale: i
     letters = check_axes(axes, image.shape)
     check_scaled(result, image, letters, scale)
     dtype = np.dtype(image.dtype)
-    if dtype.kind == "b" or result.dtype != dtype:
+    check_no_mask(dtype)
+    if result.dtype != dtype and result.dtype.kind != "f":
         raise InvalidInputError(
-            "Only an image of integers or floats and a result of the same dtype can keep "
-            f"intensities. Received: {dtype} and {result.dtype}. Convert the image beforehand."
+            "A result must have the dtype of its image, or be of floats. "
+            f"Received: {result.dtype} and an image of {dtype}. Give the result as it was made."
         )
-    out = result.copy()
+    out = result.copy() if result.dtype == dtype else as_dtype(result, dtype)
     stack = ImageStack.of(image, letters, 1)  # channels one by one, alpha left out
     larger = ImageStack(result, letters, stack.joint, stack.colours)
     for plane in stack.planes():
@@ -81,6 +83,21 @@ def keep_intensities(result: NDArray[Any], image: ArrayLike, axes: str, scale: i
                 part[...] = _rounded(part, low[rows], scale, float(info.min), float(info.max))
         stack.write(out, plane, _ALL, _ALL, as_dtype(high, dtype)[..., None])
     return out
+
+
+def check_no_mask(dtype: np.dtype[Any]) -> None:
+    """Refuse an image that has no sums to keep.
+
+    Raises
+    ------
+    InvalidInputError
+        If its dtype is bool.
+    """
+    if dtype.kind == "b":
+        raise InvalidInputError(
+            f"Only an image of integers or floats can keep intensities. Received: dtype {dtype}. "
+            "Convert it to integers, or leave keep_intensities out."
+        )
 
 
 def check_scaled(result: NDArray[Any], image: ArrayLike, axes: str, scale: int) -> None:
@@ -115,27 +132,14 @@ def _read(stack: ImageStack, plane: Plane) -> NDArray[np.float64]:
     return stack.read(plane, _ALL, _ALL)[..., 0].astype(np.float64)
 
 
-def _missing(
-    high: NDArray[np.float64], low: NDArray[np.float64], scale: int
-) -> NDArray[np.float64]:
-    with np.errstate(**_UNDEFINED):
-        missing = low - binned_mean(high, scale)
-    return np.where(np.isfinite(missing), missing, 0.0)
-
-
 def _corrected(
     high: NDArray[np.float64], low: NDArray[np.float64], scale: int
 ) -> NDArray[np.float64]:
-    """Return `high` with the means of its blocks at `low`, smoothly where that is possible."""
-    high = high.copy()
-    for _ in range(_ROUNDS):
-        missing = _missing(high, low, scale)
-        largest = float(np.abs(missing).max())
-        if largest == 0:
-            return high
-        high += resize_bicubic(missing / largest, high.shape).astype(np.float64) * largest
-    high += _missing(high, low, scale).repeat(scale, axis=0).repeat(scale, axis=1)
-    return high
+    """Return `high` with the means of its blocks at `low`."""
+    with np.errstate(**_UNDEFINED):
+        missing = low - binned_mean(high, scale)
+    missing = np.where(np.isfinite(missing), missing, 0.0)
+    return np.asarray(high + missing.repeat(scale, axis=0).repeat(scale, axis=1))
 
 
 def _rounded(

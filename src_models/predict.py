@@ -183,6 +183,8 @@ def upscale_steps(
     work = TileWork(
         stack, network.description, tile_size, overlap, batch_size, region, planes, network.name
     )
+    if keep_intensities:
+        leave_unrounded(work)
     yield from run_work(work, network, sample=region is not None or planes is not None)
     return kept_intensities(work) if keep_intensities else work.out
 
@@ -196,6 +198,20 @@ def run_work(work: TileWork, network: Engine, *, sample: bool) -> Generator[Prog
     yield from run_tiles(work, network)
     work.resample_alpha()
     work.warn()
+
+
+def leave_unrounded(work: TileWork) -> None:
+    """Make the result of floats, for `kept_intensities` to round.
+
+    Raises
+    ------
+    InvalidInputError
+        If the image is a mask.
+    """
+    dtype = work.out.dtype
+    back_projection.check_no_mask(dtype)
+    narrow = dtype.itemsize <= 2 or dtype == np.float32
+    work.out = np.empty(work.out.shape, np.float32 if narrow else np.float64)
 
 
 def kept_intensities(work: TileWork) -> NDArray[Any]:

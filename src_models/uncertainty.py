@@ -14,6 +14,7 @@ from src_models.predict import (
     Progress,
     drained,
     kept_intensities,
+    leave_unrounded,
     open_image,
     refuse_lazy,
     run_work,
@@ -136,5 +137,7 @@ def upscale_with_uncertainty_steps(
     work = SpreadWork(
         stack, description, tile_size, overlap, batch_size, region, planes, network.name
     )
+    if keep_intensities:
+        leave_unrounded(work)
     yield from run_work(work, ensemble, sample=region is not None or planes is not None)
     return WithUncertainty(kept_intensities(work) if keep_intensities else work.out, work.spread)

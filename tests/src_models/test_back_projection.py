@@ -11,7 +11,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from src_models import keep_intensities, upscale, upscale_steps
-from src_models.degrade import resize_bicubic
 from src_models.errors import InvalidInputError
 from src_models.tiling import Region
 
@@ -80,16 +79,30 @@ def test_a_result_that_keeps_them_stays_as_it_is(identity_network: Networks) -> 
     np.testing.assert_array_equal(result, repeated)
 
 
-def test_a_smooth_error_is_corrected_without_blocks() -> None:
-    y, x = np.mgrid[:64, :64] / 10
-    truth = (1000 + 300 * np.sin(x) * np.cos(y)).astype(np.float32)
-    image = truth.reshape(32, 2, 32, 2).mean(axis=(1, 3))
-    drifted = truth + resize_bicubic(np.random.default_rng(0).normal(0, 50, (8, 8)), (64, 64))
-    kept = keep_intensities(drifted.astype(np.float32), image, "YX", 2)
-    missing = image - drifted.reshape(32, 2, 32, 2).mean(axis=(1, 3))
-    evenly = drifted + missing.repeat(2, 0).repeat(2, 1)
-    errors = [np.sqrt(np.mean((x - truth)[4:-4, 4:-4] ** 2)) for x in (kept, evenly, drifted)]
-    assert errors[0] < errors[1] < errors[2]
+def test_no_truth_that_bins_to_the_image_is_farther_away_than_before() -> None:
+    rng = np.random.default_rng(0)
+    for scale in (2, 3):
+        truth = rng.normal(1000, 300, (12 * scale, 9 * scale))
+        image = sums(truth, "YX", scale) / scale**2
+        result = truth + rng.normal(20, 50, truth.shape)
+        kept = keep_intensities(result, image, "YX", scale)
+        assert np.sum((kept - truth) ** 2) < np.sum((result - truth) ** 2)
+
+
+def test_whole_numbers_are_rounded_once(tiny_network: Networks) -> None:
+    image = np.random.default_rng(1).integers(0, 256, (20, 24), np.uint8)
+    exact = upscale(image.astype(np.float64), tiny_network())
+    expected = keep_intensities(exact, image, "YX", 2)
+    found = upscale(image, tiny_network(), keep_intensities=True)
+    assert found.dtype == expected.dtype == np.uint8
+    assert (found != expected).mean() < 0.02, "floats of 32 bits differ in a digit, here and there"
+
+
+def test_masks_are_refused_before_the_work(repeating: Networks) -> None:
+    network = repeating()
+    with pytest.raises(InvalidInputError, match=r"Received: dtype bool\. Convert it"):
+        upscale(np.eye(8, dtype=bool), network, keep_intensities=True)
+    assert not network.model.shapes
 
 
 def test_what_is_not_finite_and_alpha_stay(tiny_network: Networks) -> None:
@@ -132,7 +145,7 @@ def test_a_part_keeps_the_sums_of_its_part(tiny_network: Networks) -> None:
         (np.zeros((4, 6)), np.zeros((2, 3)), "YX", 0, "scale must be a whole number from 1"),
         (np.zeros((4, 6)), np.zeros((2, 3)), "YX", 2.0, "scale must be a whole number from 1"),
         (np.zeros((4, 6)), np.zeros((2, 3)), "YXC", 2, "must name each of the 2 dimensions"),
-        (np.zeros((4, 6), "f4"), np.zeros((2, 3)), "YX", 2, "result of the same dtype"),
+        (np.zeros((4, 6), "u1"), np.zeros((2, 3), "u2"), "YX", 2, "must have the dtype of its"),
         (np.zeros((4, 6), "?"), np.zeros((2, 3), "?"), "YX", 2, "image of integers or floats"),
     ],
 )
