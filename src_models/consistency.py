@@ -103,10 +103,12 @@ def measure_consistency(
     Notes
     -----
     Noise is estimated by `src_models.noise`, once per channel on the middle of the middle plane.
-    It was preferred to scikit-image's median of wavelet coefficients, which takes fine texture
-    for noise: that would excuse the very differences that are looked for. It counts at least as
-    much as rounding does: to whole numbers, or to 255 levels of the range of floats. Photon noise
-    grows with brightness and this figure is its mean, so bright structures disagree more easily.
+    It was preferred to scikit-image's median of wavelet coefficients: of noise that was added to
+    photos it came closer on all five of Set5, and it needs no further package. Either takes some
+    structure of a clean image for noise, so on clean images the share is lenient. The noise counts
+    at least as much as rounding does: to whole numbers, or to 255 levels of the range of floats.
+    Photon noise grows with brightness and this figure is its mean, so bright structures disagree
+    more easily.
     """
     letters = check_axes(guess_axes(image.shape) if axes is None else axes, image.shape)
     y = letters.index("Y")
