@@ -58,7 +58,8 @@ def keep_intensities(result: NDArray[Any], image: ArrayLike, axes: str, scale: i
     Notes
     -----
     Of integers no value leaves the range of the dtype; floats may get a little below 0 beside
-    steep edges, as interpolation does. It takes float64 copies of one plane at a time.
+    steep edges, as interpolation does. The noise of the input is kept as well: what a denoising
+    model did is undone. It takes float64 copies of one plane at a time.
     """
     letters = check_axes(axes, image.shape)
     check_scaled(result, image, letters, scale)

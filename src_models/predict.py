@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from src_models.image_model import ImageModel
 
 __all__ = ["Progress", "upscale", "upscale_steps"]
-Returned = TypeVar("Returned")
 
 
 def upscale(
@@ -136,7 +135,12 @@ def upscale(
         self_ensemble=self_ensemble,
         keep_intensities=keep_intensities,
     )
-    return drained(steps)
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            result: NDArray[Any] = end.value
+            return result
 
 
 def upscale_steps(
@@ -185,19 +189,14 @@ def upscale_steps(
     )
     if keep_intensities:
         leave_unrounded(work)
-    yield from run_work(work, network, sample=region is not None or planes is not None)
-    return kept_intensities(work) if keep_intensities else work.out
-
-
-def run_work(work: TileWork, network: Engine, *, sample: bool) -> Generator[Progress, None, None]:
-    """Measure the intensities, and run all tiles; see `upscale_steps`."""
     yield Progress(0, work.total)
-    for ranges in measure_channels(work.stack, network.description, sample=sample or None):
-        work.ranges = ranges
+    is_part = region is not None or planes is not None
+    for work.ranges in measure_channels(stack, network.description, sample=is_part or None):
         yield Progress(0, work.total)
     yield from run_tiles(work, network)
     work.resample_alpha()
     work.warn()
+    return kept_intensities(work) if keep_intensities else work.out
 
 
 def leave_unrounded(work: TileWork) -> None:
@@ -221,16 +220,6 @@ def kept_intensities(work: TileWork) -> NDArray[Any]:
     windows = {"Y": rows, "X": columns} | {axis: slice(i, i + 1) for axis, i in planes.items()}
     part = np.asarray(stack.array[tuple(windows.get(axis, slice(None)) for axis in stack.axes)])
     return back_projection.keep_intensities(work.out, part, stack.axes, work.scale)
-
-
-def drained(steps: Generator[Progress, None, Returned]) -> Returned:
-    """Run a generator to its end, and return its result."""
-    while True:
-        try:
-            next(steps)
-        except StopIteration as end:
-            result: Returned = end.value
-            return result
 
 
 def refuse_lazy(image: ArrayLike) -> None:

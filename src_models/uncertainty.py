@@ -10,15 +10,9 @@ from numpy.typing import NDArray
 
 from src_models.axes import ArrayLike
 from src_models.engines import Engine, EngineName
-from src_models.predict import (
-    Progress,
-    drained,
-    kept_intensities,
-    leave_unrounded,
-    open_image,
-    refuse_lazy,
-    run_work,
-)
+from src_models.measure import measure_channels
+from src_models.pipeline import Progress, run_tiles
+from src_models.predict import kept_intensities, leave_unrounded, open_image, refuse_lazy
 from src_models.pretrained import DEFAULT_MODEL
 from src_models.self_ensemble import SelfEnsemble, SpreadWork
 from src_models.tiling import Region
@@ -84,18 +78,22 @@ def upscale_with_uncertainty(
     ((20, 40), dtype('float32'))
     """
     refuse_lazy(image)
-    return drained(
-        upscale_with_uncertainty_steps(
-            image,
-            model,
-            axes=axes,
-            tile_size=tile_size,
-            overlap=overlap,
-            batch_size=batch_size,
-            engine=engine,
-            keep_intensities=keep_intensities,
-        )
+    steps = upscale_with_uncertainty_steps(
+        image,
+        model,
+        axes=axes,
+        tile_size=tile_size,
+        overlap=overlap,
+        batch_size=batch_size,
+        engine=engine,
+        keep_intensities=keep_intensities,
     )
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            both: WithUncertainty = end.value
+            return both
 
 
 def upscale_with_uncertainty_steps(
@@ -139,5 +137,11 @@ def upscale_with_uncertainty_steps(
     )
     if keep_intensities:
         leave_unrounded(work)
-    yield from run_work(work, ensemble, sample=region is not None or planes is not None)
+    yield Progress(0, work.total)
+    is_part = region is not None or planes is not None
+    for work.ranges in measure_channels(stack, description, sample=is_part or None):
+        yield Progress(0, work.total)
+    yield from run_tiles(work, ensemble)
+    work.resample_alpha()
+    work.warn()
     return WithUncertainty(kept_intensities(work) if keep_intensities else work.out, work.spread)

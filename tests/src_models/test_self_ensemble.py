@@ -134,8 +134,9 @@ def test_a_part_is_that_part_of_the_whole(tiny_network: Networks) -> None:
 def test_what_is_not_finite_is_unknown_and_alpha_is_certain(tiny_network: Networks) -> None:
     image = np.concatenate([picture((8, 9, 3)), np.ones((8, 9, 1), np.float32)], axis=-1)
     image[2, 3, 0] = np.nan
-    with pytest.warns(UserWarning, match="finite"):
+    with pytest.warns(UserWarning, match="finite") as caught:
         result, uncertainty = upscale_with_uncertainty(image, tiny_network(), axes="YXC")
+    assert [warning.filename for warning in caught] == [__file__]
     assert not uncertainty[..., 3].any()
     assert (result[..., 3] == 1).all()
     assert np.isnan(uncertainty[4:6, 6:8, 0]).all()
