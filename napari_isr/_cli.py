@@ -89,6 +89,22 @@ def upscale(
         int | None,
         typer.Option(min=1, help="Pixels that are worked on at a time; smaller needs less memory."),
     ] = None,
+    self_ensemble: Annotated[
+        bool,
+        typer.Option(
+            "--self-ensemble", help="Average over flips and turns: better, in 8 times the time."
+        ),
+    ] = False,
+    uncertainty: Annotated[
+        bool,
+        typer.Option(
+            "--uncertainty", help="Write beside each result how far the 8 answers are apart."
+        ),
+    ] = False,
+    keep_intensities: Annotated[
+        bool,
+        typer.Option("--keep-intensities", help="Keep the sums of intensities over regions."),
+    ] = False,
     file_format: Annotated[
         Format, typer.Option("--format", "-f", help="Of the results; auto follows the input.")
     ] = Format.AUTO,
@@ -140,6 +156,9 @@ def upscale(
         engine=engine,
         axes=axes,
         tile_size=tile_size,
+        self_ensemble=self_ensemble,
+        uncertainty=uncertainty,
+        keep_intensities=keep_intensities,
         file_format=file_format.value,
         existing=existing,
         recursive=recursive,

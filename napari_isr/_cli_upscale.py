@@ -54,6 +54,9 @@ class Request:
     engine: str
     axes: str | None
     tile_size: int | None
+    self_ensemble: bool
+    uncertainty: bool
+    keep_intensities: bool
     file_format: str
     existing: str
     recursive: bool
@@ -84,6 +87,9 @@ def run(request: Request, *, dry_run: bool) -> int:
         engine=cast("EngineName", request.engine),  # checked where it is used
         axes=_checked_axes(request.axes),
         tile_size=request.tile_size,
+        self_ensemble=request.self_ensemble,
+        uncertainty=request.uncertainty,
+        keep_intensities=request.keep_intensities,
         existing=cast("Existing", request.existing),
         jobs=request.jobs,
         journal=request.output.expanduser() if is_folder else None,
@@ -119,6 +125,8 @@ def _tell_plan(
             words, problems = f"cannot be done: {size.problem}", problems + 1
         else:
             seconds = estimate_seconds(model.config, size.pixels)
+            if settings.self_ensemble or settings.uncertainty:
+                seconds *= 8
             shape = " x ".join(str(n) for n in size.shape)
             words = f"-> {before}  ({size.axes} {shape}, {in_words(seconds)})"
             notes = notes_on(job.source, model, settings.axes)

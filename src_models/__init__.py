@@ -9,9 +9,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from src_models.back_projection import keep_intensities
+    from src_models.consistency import measure_consistency
     from src_models.description import ModelDescription, read_description
     from src_models.discriminator import Discriminator
     from src_models.engines import open_engine
+    from src_models.error_estimate import expected_error
     from src_models.errors import SuperResolutionError
     from src_models.export import export_model
     from src_models.image_checks import check_image
@@ -25,6 +28,7 @@ if TYPE_CHECKING:
     from src_models.trainer import Trainer
     from src_models.training_config import TrainingSettings
     from src_models.training_events import TrainingControl
+    from src_models.uncertainty import upscale_with_uncertainty
     from src_models.upscale_zarr import upscale_to_zarr, upscale_to_zarr_steps
     from src_models.vgg19 import Cut_VGG19
 
@@ -40,8 +44,11 @@ _HOME = {
     "Trainer": "trainer",
     "TrainingControl": "training_events",
     "TrainingSettings": "training_config",
+    "expected_error": "error_estimate",
     "export_model": "export",
+    "keep_intensities": "back_projection",
     "load_model": "model_io",
+    "measure_consistency": "consistency",
     "measure_overlap": "overlap",
     "model_names": "pretrained",
     "open_engine": "engines",
@@ -51,6 +58,7 @@ _HOME = {
     "upscale_steps": "predict",
     "upscale_to_zarr": "upscale_zarr",
     "upscale_to_zarr_steps": "upscale_zarr",
+    "upscale_with_uncertainty": "uncertainty",
     "write_image": "image_io",
 }
 
@@ -66,8 +74,11 @@ __all__ = [
     "TrainingSettings",
     "check_image",
     "describe_model",
+    "expected_error",
     "export_model",
+    "keep_intensities",
     "load_model",
+    "measure_consistency",
     "measure_overlap",
     "model_names",
     "open_engine",
@@ -77,6 +88,7 @@ __all__ = [
     "upscale_steps",
     "upscale_to_zarr",
     "upscale_to_zarr_steps",
+    "upscale_with_uncertainty",
     "write_image",
 ]
 

@@ -22,8 +22,8 @@ from src_models.batch_events import (
     Outcome,
 )
 from src_models.batch_journal import BatchJournal
-from src_models.batch_plan import Job
-from src_models.batch_work import decide, finish, model_identity, work_on
+from src_models.batch_plan import Job, uncertainty_job
+from src_models.batch_work import decide, finish, how_made, model_identity, work_on
 from src_models.engines import choose_engine
 from src_models.errors import InvalidInputError
 from src_models.image_io import remove, temporary_name
@@ -98,6 +98,7 @@ def _asked(settings: BatchSettings, identity: str) -> dict[str, Any]:
         "axes": settings.axes,
         "tile_size": settings.tile_size,
         "engine": settings.engine,
+        **how_made(settings),
     }
 
 
@@ -133,13 +134,13 @@ def _in_processes(
         settings.jobs, multiprocessing.get_context("spawn"), _end_with_parent
     )
     waiting: list[tuple[Job, Outcome | Future[Outcome]]] = []
-    written: list[Path] = []
+    written: list[Job] = []
     try:
         for job in jobs:
             before = decide(job, settings, journal)
             if isinstance(before, Path):
                 target = replace(job, target=before)
-                written.append(before)
+                written.append(target)
                 with _held_back_ctrl_c():
                     future = pool.submit(_work_whole, target, settings, identity)
                 waiting.append((job, future))
@@ -150,8 +151,9 @@ def _in_processes(
         for process in list((pool._processes or {}).values()):
             process.terminate()  # what they have in hand is not wanted any more
         pool.shutdown(cancel_futures=True)
-        for target_path in written:
-            remove(temporary_name(target_path))
+        for target in written:
+            for left in (target, uncertainty_job(target)):
+                remove(temporary_name(left.target))
 
 
 def _in_order(

@@ -35,6 +35,11 @@ class BatchSettings:
         Meaning of the dimensions, where the files say it wrongly or not.
     tile_size : int or None
         As for `upscale`.
+    self_ensemble, keep_intensities : bool
+        As for `upscale`.
+    uncertainty : bool
+        Write the uncertainty of each result beside it, see `upscale_with_uncertainty`. It takes
+        a self-ensemble.
     existing : {"refuse", "skip", "overwrite", "number"}
         What to do if there is a file under the name to write: count it as failed, leave it,
         replace it, or write beside it. A file that an earlier run of the same batch finished is
@@ -51,6 +56,9 @@ class BatchSettings:
     engine: EngineName = "auto"
     axes: str | None = None
     tile_size: int | None = None
+    self_ensemble: bool = False
+    keep_intensities: bool = False
+    uncertainty: bool = False
     existing: Existing = "refuse"
     jobs: int = 1
     journal: Path | None = None

@@ -274,6 +274,17 @@ def numbered(target: Path, number: int, file_format: FileFormat) -> Path:
     return target.with_name(f"{stem}-{number}{ending}")
 
 
+def uncertainty_job(job: Job) -> Job:
+    """Return where the uncertainty of a result goes: beside it, in a format that holds floats."""
+    ending = ENDINGS[job.format]
+    name = job.target.name
+    stem = name.removesuffix(ending) if name.endswith(ending) else job.target.stem
+    kept: FileFormat = "ome-zarr" if job.format == "ome-zarr" else "ome-tiff"
+    return replace(
+        job, target=job.target.with_name(f"{stem}_uncertainty{ENDINGS[kept]}"), format=kept
+    )
+
+
 def network_pixels(picture: Picture, channels: int) -> int:
     """Return how many input pixels a network of so many channels sees of a picture."""
     stack = ImageStack.of(picture.array, picture.axes, channels)

@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING, Any
 
 from src_models.batch_events import BatchSettings, FileProgress, Outcome
 from src_models.batch_journal import BatchJournal
-from src_models.batch_plan import Job, numbered
+from src_models.batch_plan import Job, numbered, uncertainty_job
 from src_models.errors import (
     DiskFullError,
+    InvalidInputError,
     OutOfMemoryError,
     SuperResolutionError,
 )
@@ -40,6 +41,7 @@ from src_models.pretrained import describe_model, find_model
 if TYPE_CHECKING:
     from src_models.engines import Engine
     from src_models.image_model import ImageModel
+    from src_models.pipeline import Progress
 
 logger = logging.getLogger(__name__)
 
@@ -85,14 +87,18 @@ def work_on(
     """Read, upscale, and write under a temporary name."""
     started = time.monotonic()
     shape: tuple[int, ...] = ()
-    remove(temporary_name(job.target))  # of a run that was killed
+    for left in (job, uncertainty_job(job)):
+        remove(temporary_name(left.target))  # of a run that was killed
     try:
         picture = _open(job, settings)
         shape = tuple(picture.array.shape)
         if _must_stream(job, picture, settings):
             yield from _streamed(job, settings, identity)
         else:
-            large = yield from _upscaled(job, picture, settings, identity)
+            large, uncertainty = yield from _upscaled(job, picture, settings, identity)
+            if uncertainty is not None:
+                beside = uncertainty_job(job)
+                write_beside(uncertainty, beside.target, beside.format)
             write_beside(large, job.target, job.format)
     except SuperResolutionError as error:
         message, seconds = str(error)[:1].upper() + str(error)[1:], time.monotonic() - started
@@ -112,29 +118,54 @@ def _open(job: Job, settings: BatchSettings) -> Picture:
     return picture.loaded()
 
 
+def how_made(settings: BatchSettings) -> dict[str, bool]:
+    """Return what is asked for beyond upscaling, for records and journals."""
+    asked = {
+        "self_ensemble": settings.self_ensemble or settings.uncertainty,
+        "keep_intensities": settings.keep_intensities,
+        "uncertainty": settings.uncertainty,
+    }
+    return {name: value for name, value in asked.items() if value}
+
+
+def _steps(
+    picture: Picture, network: Engine, settings: BatchSettings
+) -> Generator[Progress, None, tuple[Any, Any]]:
+    """Upscale; return the result, and its uncertainty or None."""
+    from src_models.predict import upscale_steps
+    from src_models.uncertainty import upscale_with_uncertainty_steps
+
+    how: dict[str, Any] = {
+        "axes": picture.axes,
+        "tile_size": settings.tile_size,
+        "keep_intensities": settings.keep_intensities,
+    }
+    if settings.uncertainty:
+        return (yield from upscale_with_uncertainty_steps(picture.array, network, **how))
+    how["self_ensemble"] = settings.self_ensemble
+    return (yield from upscale_steps(picture.array, network, **how)), None
+
+
 def _upscaled(
     job: Job, picture: Picture, settings: BatchSettings, identity: str
-) -> Generator[FileProgress, None, Picture]:
+) -> Generator[FileProgress, None, tuple[Picture, Picture | None]]:
     from src_models.engines import open_engine
-    from src_models.predict import upscale_steps
 
     try:
         network = open_engine(settings.model, settings.engine)
         scale = network.description.scale
         _check_room(job, picture, scale)
-        steps = upscale_steps(
-            picture.array,
-            network,
-            axes=picture.axes,
-            tile_size=settings.tile_size,
-        )
+        steps = _steps(picture, network, settings)
         while True:
             try:
                 progress = next(steps)
             except StopIteration as end:
-                record = _record(network, identity, job)
-                large: Picture = picture.enlarged(end.value, scale, record)
-                return large
+                record = _record(network, identity, job) | how_made(settings)
+                result, spread = end.value
+                large = picture.enlarged(result, scale, record)
+                if spread is None:
+                    return large, None
+                return large, replace(large, array=spread, rgb=False)
             yield FileProgress(job, progress.done, progress.total)
     except MemoryError as error:
         raise OutOfMemoryError("There is not enough memory for the image.") from error
@@ -154,6 +185,11 @@ def _streamed(
     job: Job, settings: BatchSettings, identity: str
 ) -> Generator[FileProgress, None, None]:
     """Upscale from file to file; what is unfinished stays, and the next call goes on with it."""
+    if asked := how_made(settings):
+        raise InvalidInputError(
+            f"Only an image whose result fits into memory can have {', '.join(asked)}. Received: "
+            f"{job.source.name!r}. Upscale a part of it, or leave that out."
+        )
     from src_models.engines import open_engine
     from src_models.upscale_zarr import upscale_to_zarr_steps
 
@@ -211,15 +247,21 @@ def _record(network: Engine, identity: str, job: Job) -> dict[str, Any]:
 
 def finish(job: Job, outcome: Outcome, settings: BatchSettings, journal: BatchJournal) -> Outcome:
     """Give a complete file its name, once the journal knows of it."""
-    if outcome.state != "done":
-        return outcome
     temporary, target = temporary_name(outcome.job.target), outcome.job.target
+    beside = uncertainty_job(outcome.job).target
+    if outcome.state != "done":
+        remove(temporary_name(beside))
+        return outcome
+    overwrite = settings.existing == "overwrite"
     try:
+        if settings.uncertainty:
+            put_in_place(temporary_name(beside), beside, overwrite=overwrite)
         journal.note(job, temporary, target)
-        put_in_place(temporary, target, overwrite=settings.existing == "overwrite")
+        put_in_place(temporary, target, overwrite=overwrite)
     except SuperResolutionError as error:
         is_full = isinstance(error, DiskFullError)
         return replace(outcome, state="failed", message=str(error), disk_full=is_full)
     finally:
         remove(temporary)
+        remove(temporary_name(beside))
     return outcome

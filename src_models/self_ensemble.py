@@ -1,0 +1,120 @@
+"""Ask a network eight times: the image flipped and turned, the answers turned back and averaged.
+
+The papers' "+" variants ("EDSR+", "RDN+") [1]_. It is done tile by tile between reading and
+writing, so answers are averaged before they are rounded, all eight share one range of intensities,
+and neither odd sizes nor the order of axes matter. How far the eight are apart tells where the
+network guesses.
+
+References
+----------
+.. [1] Timofte et al., CVPR 2016, https://arxiv.org/abs/1511.02228, section 3.3
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from src_models.axes import ImageStack
+from src_models.engines import Engine
+from src_models.errors import NetworkError
+from src_models.tile_work import Batch, TileWork
+
+# Transposed or not comes first, so that the engine changes its shape once a batch.
+_TRANSFORMS = tuple(
+    (turned, up, left) for turned in (False, True) for up in (1, -1) for left in (1, -1)
+)
+
+
+class SelfEnsemble:
+    """An engine that answers with the mean over eight flips and quarter turns.
+
+    Parameters
+    ----------
+    engine : Engine
+        What runs the network.
+    spread : bool
+        Whether the standard deviation over the eight follows as further channels.
+    as_grey : bool
+        Average the channels before taking the deviation, where a grey image stands in each.
+    """
+
+    def __init__(self, engine: Engine, *, spread: bool = False, as_grey: bool = False) -> None:
+        self.name, self.description, self.reason = engine.name, engine.description, engine.reason
+        self._engine, self._spread, self._as_grey = engine, spread, as_grey
+        self._running: NDArray[np.float32] | None = None
+        self._stopped = False
+
+    def run(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Answer ``(B, H, W, C)`` with ``(B, H * scale, W * scale, C)``, or twice as many channels.
+
+        Raises
+        ------
+        OutOfMemoryError, NetworkError
+            As the engine.
+        """
+        # Running mean and squared deviation (Welford): equal answers give themselves and 0 exactly.
+        mean: Any = np.float32(0)
+        squares: Any = np.float32(0)
+        for count, answer in enumerate(self._answers(batch), start=1):
+            difference = answer - mean
+            mean = mean + difference / np.float32(count)
+            if self._spread:
+                squares = squares + difference * (answer - mean)
+        if not self._spread:
+            return np.asarray(mean, np.float32)
+        deviation = np.sqrt(np.maximum(squares, 0) / np.float32(len(_TRANSFORMS)))
+        return np.concatenate([mean, deviation], axis=-1, dtype=np.float32)
+
+    def _answers(self, batch: NDArray[np.float32]) -> Iterator[NDArray[np.float32]]:
+        for turned, up, left in _TRANSFORMS:
+            if self._stopped:
+                raise NetworkError("The run was stopped. Start it again to have a result.")
+            seen = batch.swapaxes(1, 2) if turned else batch
+            self._running = np.ascontiguousarray(seen[:, ::up, ::left])
+            answer = self._engine.run(self._running)[:, ::up, ::left]
+            answer = answer.swapaxes(1, 2) if turned else answer
+            if self._as_grey:
+                answer = np.broadcast_to(answer.mean(axis=-1, keepdims=True), answer.shape)
+            yield answer
+
+    def stop(self, batch: NDArray[np.float32]) -> None:
+        """Make a batch that runs in another thread end with an error, after a transform at most."""
+        self._stopped = True
+        if self._running is not None:
+            self._engine.stop(self._running)
+
+    def release(self) -> None:
+        """Give back the memory for features."""
+        self._engine.release()
+
+
+class SpreadWork(TileWork):
+    """The tiles of a call that also asks how far the eight answers are apart.
+
+    Attributes
+    ----------
+    spread : ndarray of float32 (float64 for images of 64 bits)
+        Shape of the result, in the image's units; 0 in alpha, NaN where the image is not finite.
+    """
+
+    def __init__(self, stack: ImageStack, *settings: Any) -> None:
+        super().__init__(stack, *settings)
+        is_wide = np.dtype(stack.array.dtype).itemsize == 8
+        self.spread = np.zeros(self.out.shape, np.float64 if is_wide else np.float32)
+
+    def keep(self, batch: Batch, answers: NDArray[np.float32]) -> None:
+        """Write the network's answers into the result, and their deviations beside it."""
+        super().keep(batch, answers[..., : self.channels])
+        deviations = answers[..., self.channels :]
+        for number, (plane, _) in enumerate(batch.places):
+            tile, residual = batch.plans[number], batch.residuals[number]
+            levels = self.ranges[plane.channel]
+            deviation = deviations[number][tile.crop][..., : residual.shape[-1]].astype(np.float64)
+            around = residual.repeat(self.scale, axis=0).repeat(self.scale, axis=1)
+            stored = np.where(np.isfinite(around), deviation * (levels.high - levels.low), np.nan)
+            place = self._plane_in_out(plane), *self._in_out(tile)
+            self.stack.write(self.spread, *place, stored)

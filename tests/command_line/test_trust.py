@@ -1,0 +1,68 @@
+"""``napari-isr upscale`` with what says how far a result can be believed."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from src_models import upscale, upscale_with_uncertainty
+from src_models.image_io import read_image
+
+
+@pytest.fixture
+def image(tmp_path) -> np.ndarray:
+    pixels = np.random.default_rng(0).integers(0, 255, (17, 12), np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "a.png")
+    return pixels
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_the_uncertainty_stands_beside_the_result(isr, image, tmp_path, tiny_network, jobs) -> None:
+    model = tiny_network().save(tmp_path / "tiny")
+    asked = ["upscale", "a.png", "-o", "out", "-m", model, "--uncertainty", "--jobs", jobs]
+    done = isr(*asked)
+    assert done.returncode == 0, done.stderr
+    names = sorted(p.name for p in (tmp_path / "out").iterdir() if p.name[0] != ".")
+    assert names == ["a_x2.png", "a_x2_uncertainty.ome.tif"]
+    result, uncertainty = upscale_with_uncertainty(image, model)
+    written = [read_image(tmp_path / "out" / name).array for name in names]
+    np.testing.assert_array_equal(np.squeeze(written[0]), result)
+    np.testing.assert_allclose(np.squeeze(written[1]), uncertainty, atol=1e-3)
+    assert "done before" in isr(*asked).stderr
+    # What is asked for otherwise is not what was done before.
+    other = isr(*asked[:6], "--self-ensemble")
+    assert "nothing is overwritten unasked" in other.stdout + other.stderr
+    assert not list((tmp_path / "out").glob(".*.part*"))
+
+
+def test_self_ensemble_and_kept_intensities_are_those_of_the_library(
+    isr, image, tmp_path, tiny_network
+) -> None:
+    model = tiny_network().save(tmp_path / "tiny")
+    done = isr(
+        "upscale", "a.png", "-o", "b.png", "-m", model, "--self-ensemble", "--keep-intensities"
+    )
+    assert done.returncode == 0, done.stderr
+    expected = upscale(image, model, self_ensemble=True, keep_intensities=True)
+    written = np.squeeze(read_image(tmp_path / "b.png").array)
+    np.testing.assert_array_equal(written, expected)
+    sums = expected.reshape(17, 2, 12, 2).sum(axis=(1, 3))
+    np.testing.assert_array_equal(sums, image.astype(int) * 4)
+
+
+def test_an_uncertainty_that_is_there_is_not_overwritten_unasked(
+    isr, image, tmp_path, tiny_network
+) -> None:
+    model = tiny_network().save(tmp_path / "tiny")
+    (tmp_path / "out").mkdir()
+    other = tmp_path / "out" / "a_x2_uncertainty.ome.tif"
+    other.write_text("somebody's")
+    asked = ["upscale", "a.png", "-o", "out", "-m", model, "--uncertainty"]
+    done = isr(*asked)
+    assert done.returncode == 1
+    assert "nothing is overwritten unasked" in done.stdout
+    assert other.read_text() == "somebody's"
+    assert sorted(p.name for p in other.parent.iterdir()) == [other.name]
+    assert isr(*asked, "--overwrite").returncode == 0
+    assert read_image(other).array.dtype == np.float32
