@@ -348,6 +348,24 @@ def test_a_cut_file_is_told_when_its_pixels_are_read(tmp_path) -> None:
         read_image(tmp_path / "a.png").loaded()
 
 
+@pytest.mark.parametrize("kind", ["ImageJ hyperstack", "OME-TIFF", "tiled BigTIFF", "RGB stack"])
+def test_a_cut_tiff_is_never_taken_for_a_smaller_one(kind, tmp_path, caplog) -> None:
+    sample = SAMPLES[kind](tmp_path)
+    content = sample.path.read_bytes()
+    reasons = set()
+    for length in np.linspace(1, len(content) - 1, 97, dtype=int):
+        sample.path.write_bytes(content[:length])
+        try:
+            pixels = np.asarray(read_image(sample.path).array)
+        except InvalidInputError as error:
+            reasons.add(str(error))
+            continue
+        assert np.array_equal(pixels, sample.pixels), "what is missing is no pixel"
+    assert reasons
+    assert all("cannot be read" in reason for reason in reasons)
+    assert "invalid page offset" not in caplog.text
+
+
 def test_nothing_is_overwritten_unasked(tmp_path) -> None:
     picture = Picture(array=stack("uint8", (20, 30)), axes="YX")
     for ending in ENDINGS.values():
