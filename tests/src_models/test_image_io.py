@@ -348,6 +348,20 @@ def test_a_cut_file_is_told_when_its_pixels_are_read(tmp_path) -> None:
         read_image(tmp_path / "a.png").loaded()
 
 
+@pytest.mark.parametrize("target", ENDINGS)
+def test_the_same_picture_gives_the_same_bytes(target, tmp_path) -> None:
+    pixels, names = stack("uint8", (3, 17, 22)), {"channel_names": NAMES}
+    plane = pixels[0] if target == "png" else pixels
+    axes, channels = ("YX", {}) if target == "png" else ("CYX", names)
+    written = []
+    for place, brighter in (("one", 0), ("two", 0), ("other", 1)):
+        picture = Picture(array=plane + np.uint8(brighter), axes=axes, name="a", **channels)
+        path = write_image(picture, tmp_path / place / f"a{ENDINGS[target]}")
+        files = [path] if path.is_file() else sorted(f for f in path.rglob("*") if f.is_file())
+        written.append({f.relative_to(tmp_path / place): f.read_bytes() for f in files})
+    assert written[0] == written[1] != written[2]
+
+
 @pytest.mark.parametrize("kind", ["ImageJ hyperstack", "OME-TIFF", "tiled BigTIFF", "RGB stack"])
 def test_a_cut_tiff_is_never_taken_for_a_smaller_one(kind, tmp_path, caplog) -> None:
     sample = SAMPLES[kind](tmp_path)
