@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import os
 import subprocess
+import tracemalloc
 from itertools import islice
 
 import numpy as np
@@ -21,7 +22,8 @@ from src_models.batch_events import (
     FileStarted,
     write_report,
 )
-from src_models.batch_plan import plan_jobs, plan_pictures, size_of
+from src_models.batch_journal import BatchJournal
+from src_models.batch_plan import Job, plan_jobs, plan_pictures, size_of
 from src_models.errors import InvalidInputError
 from src_models.image_io import read_image, write_image
 from src_models.picture import Picture
@@ -238,6 +240,21 @@ def test_finished_files_are_known_again_until_something_changes(
     assert states(drain(run_batch(jobs, settings))[1])["b.png"] == "done before"
     other = BatchSettings(model=tiny_network(), journal=out, tile_size=8)
     assert "done before" not in states(drain(run_batch(jobs, other))[1]).values()
+
+
+def test_a_line_of_the_journal_costs_the_same_however_long_it_is(tmp_path) -> None:
+    journal = BatchJournal(tmp_path, {})
+    source, path = tmp_path / "a.png", tmp_path / ".napari-isr-batch.jsonl"
+    source.write_bytes(b"1")
+    path.write_bytes(b"0" * 2**26)  # cut in its last line
+    job = Job(source, tmp_path / "b.png", "png")
+    tracemalloc.start()
+    journal.note(job, source, source)
+    journal.note(job, source, source)
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert most < 2**20
+    assert [len(line) > 0 for line in path.read_bytes().split(b"\n")] == [True, True, True, False]
 
 
 def test_cancelling_leaves_nothing_half_written(folder, tmp_path, identity_network) -> None:
