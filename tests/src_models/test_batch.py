@@ -213,6 +213,21 @@ def test_existing_files_are_treated_as_asked(
         assert told.state == state
 
 
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_overwriting_does_not_reach_the_images(folder, tmp_path, tiny_network, jobs) -> None:
+    model = tiny_network().save(tmp_path / "tiny")
+    image = (folder / "b.png").rename(folder / "a_x2.png")
+    before = image.read_bytes()
+    planned = plan_jobs([folder / "a.png", image], folder, 2)
+    settings = BatchSettings(model=model, existing="overwrite", jobs=jobs)
+    ((_, told), _) = preview_batch(planned, settings)
+    _, outcomes = drain(run_batch(planned, settings))
+    assert [outcome.state for outcome in outcomes] == ["failed", "done"]
+    assert told.message == outcomes[0].message
+    assert "'a_x2.png' is one of the images" in told.message
+    assert image.read_bytes() == before
+
+
 def test_finished_files_are_known_again_until_something_changes(
     folder, tmp_path, identity_network, tiny_network
 ) -> None:
