@@ -73,7 +73,7 @@ def _identifier(pixels: NDArray[Any], told: dict[str, Any]) -> uuid.UUID:
     """Return what is the same for the same content, so that the same work gives the same bytes."""
     digest = hashlib.sha256(json.dumps([told, pixels.shape, str(pixels.dtype)]).encode())
     for plane in pixels.reshape(-1, *pixels.shape[-2:]):
-        digest.update(np.ascontiguousarray(plane))
+        digest.update(plane.tobytes())
     return uuid.UUID(bytes=digest.digest()[:16], version=4)
 
 
