@@ -33,6 +33,8 @@ class Sample:
     pixel_size: dict[str, float]
     names: tuple[str, ...] = ()
     colours: tuple[str, ...] = ()
+    length: str = "micrometer"
+    time: str = "second"
 
 
 def stack(dtype: str = "uint16", shape: tuple[int, ...] = (2, 4, 3, 17, 22)) -> np.ndarray:
@@ -84,7 +86,7 @@ def ome(folder: Path) -> Sample:
     }
     tifffile.imwrite(folder / "a.ome.tif", pixels, ome=True, metadata=told)
     sizes = {"T": 2.5, "Z": 700.0, "Y": 250.0, "X": 125.0}
-    return Sample(folder / "a.ome.tif", pixels, "TZCYX", sizes, NAMES, COLOURS)
+    return Sample(folder / "a.ome.tif", pixels, "TZCYX", sizes, NAMES, COLOURS, "nanometer")
 
 
 def tiled_big_compressed(folder: Path) -> Sample:
@@ -105,6 +107,62 @@ def rgb_stack(folder: Path) -> Sample:
     pixels = stack("uint8", (4, 17, 22, 3))
     tifffile.imwrite(folder / "r.tif", pixels, photometric="rgb")
     return Sample(folder / "r.tif", pixels, "ZYXC", {})
+
+
+def imagej_colours(folder: Path) -> Sample:
+    pixels = stack("uint8", (17, 22, 3))
+    told = {"axes": "YXS", "unit": "mm"}
+    tifffile.imwrite(folder / "k.tif", pixels, imagej=True, resolution=(4, 2), metadata=told)
+    return Sample(folder / "k.tif", pixels, "YXC", {"Y": 0.5, "X": 0.25}, length="millimeter")
+
+
+def imagej_bytes(folder: Path) -> Sample:
+    pixels = stack("uint8", (3, 17, 22))
+    told = {"axes": "CYX", "Labels": list(NAMES), "LUTs": luts(), "mode": "composite"}
+    tifffile.imwrite(folder / "b.tif", pixels, imagej=True, metadata=told)
+    return Sample(folder / "b.tif", pixels, "CYX", {}, NAMES, COLOURS)
+
+
+def ome_colours(folder: Path) -> Sample:
+    pixels = stack("uint8", (17, 22, 3))
+    told = {"axes": "YXS", "PhysicalSizeX": 0.25, "PhysicalSizeXUnit": "µm"}
+    told |= {"PhysicalSizeY": 0.5, "PhysicalSizeYUnit": "µm"}
+    tifffile.imwrite(folder / "k.ome.tif", pixels, photometric="rgb", metadata=told)
+    return Sample(folder / "k.ome.tif", pixels, "YXC", {"Y": 0.5, "X": 0.25})
+
+
+def ome_pyramid(folder: Path) -> Sample:
+    """Tiled BigTIFF with smaller copies, in milliseconds and micrometres."""
+    pixels = stack("float32", (2, 64, 48))
+    told = {"axes": "TYX", "TimeIncrement": 40.0, "TimeIncrementUnit": "ms"}
+    told |= {"PhysicalSizeX": 0.5, "PhysicalSizeY": 0.5}
+    with tifffile.TiffWriter(folder / "y.ome.tif", bigtiff=True, ome=True) as tiff:
+        tiff.write(pixels, subifds=1, tile=(16, 16), metadata=told)
+        tiff.write(pixels[:, ::2, ::2], subfiletype=1, tile=(16, 16))
+    sizes = {"T": 40.0, "Y": 0.5, "X": 0.5}
+    return Sample(folder / "y.ome.tif", pixels, "TYX", sizes, time="millisecond")
+
+
+def ome_zarr_in_time(folder: Path) -> Sample:
+    pixels = stack("uint8", (2, 3, 17, 22))
+    path = folder / "t.ome.zarr"
+    write_with_ome_zarr(
+        pixels,
+        zarr.open_group(str(path), mode="w", zarr_format=3),
+        fmt=FormatV05(),
+        axes="tcyx",
+        scale={"t": 2.5, "c": 1.0, "y": 0.25, "x": 0.125},
+        axes_units={"t": "second", "y": "micrometer", "x": "micrometer"},
+        scale_factors=[],
+    )
+    return Sample(path, pixels, "TCYX", {"T": 2.5, "Y": 0.25, "X": 0.125})
+
+
+def gif(folder: Path) -> Sample:
+    """A format that bioio reads."""
+    pixels = np.repeat(stack("uint8", (17, 22))[..., None], 3, axis=-1)
+    Image.fromarray(pixels[..., 0]).save(folder / "g.gif")
+    return Sample(folder / "g.gif", pixels, "YXC", {})
 
 
 def ome_zarr(folder: Path, version: str) -> Sample:
@@ -157,6 +215,17 @@ def jpeg(folder: Path) -> Sample:
     return Sample(folder / "j.jpg", np.asarray(Image.open(folder / "j.jpg")), "YXC", {})
 
 
+def jpeg_grey(folder: Path) -> Sample:
+    Image.fromarray(stack("uint8", (17, 22))).save(folder / "g.jpeg")
+    return Sample(folder / "g.jpeg", np.asarray(Image.open(folder / "g.jpeg")), "YX", {})
+
+
+def tiff_of(folder: Path, dtype: str) -> Sample:
+    pixels = stack(dtype, (17, 22))
+    tifffile.imwrite(folder / "f.tif", pixels, compression="zlib")
+    return Sample(folder / "f.tif", pixels, "YX", {})
+
+
 SAMPLES = {
     "ImageJ hyperstack": imagej,
     "ImageJ, unit escaped": imagej_micron,
@@ -164,6 +233,16 @@ SAMPLES = {
     "tiled BigTIFF": tiled_big_compressed,
     "plain TIFF": centimetres,
     "RGB stack": rgb_stack,
+    "ImageJ RGB": imagej_colours,
+    "ImageJ 8": imagej_bytes,
+    "OME-TIFF RGB": ome_colours,
+    "OME-TIFF pyramid": ome_pyramid,
+    "float64 TIFF": lambda folder: tiff_of(folder, "float64"),
+    "8-bit TIFF": lambda folder: tiff_of(folder, "uint8"),
+    "OME-Zarr in time": ome_zarr_in_time,
+    "GIF": gif,
+    "PNG RGB": lambda folder: raster(folder, "c.png", stack("uint8", (17, 22, 3))),
+    "JPEG grey": jpeg_grey,
     "OME-Zarr 0.4": lambda folder: ome_zarr(folder, "0.4"),
     "OME-Zarr 0.5": lambda folder: ome_zarr(folder, "0.5"),
     "PNG 8": lambda folder: raster(folder, "8.png", stack("uint8", (17, 22))),
@@ -186,10 +265,8 @@ def test_what_others_wrote_is_read_as_it_was_meant(kind, tmp_path) -> None:
     assert np.array_equal(np.asarray(picture.array), sample.pixels)
     assert picture.pixel_size == pytest.approx(sample.pixel_size)
     assert (picture.channel_names, picture.channel_colours) == (sample.names, sample.colours)
-    if "X" in picture.pixel_size:
-        assert picture.units["X"] == ("nanometer" if kind == "OME-TIFF" else "micrometer")
-    if "T" in picture.pixel_size:
-        assert picture.units["T"] == "second"
+    units = {axis: sample.time if axis == "T" else sample.length for axis in sample.pixel_size}
+    assert {axis: picture.units[axis] for axis in picture.pixel_size} == units
 
 
 @pytest.mark.parametrize("target", ENDINGS)
@@ -221,10 +298,13 @@ def test_an_enlarged_picture_goes_through_every_format_that_can_hold_it(
     assert back.rgb == (large.rgb and target != "ome-zarr")
     if target == "png":
         return
-    assert back.pixel_size == pytest.approx(large.pixel_size, rel=1e-5)
+    sizes, units = dict(large.pixel_size), dict(large.units)
+    if target == "imagej" and units.get("T") == "millisecond":  # ImageJ counts in seconds
+        sizes["T"], units["T"] = sizes["T"] / 1000, "second"
+    assert back.pixel_size == pytest.approx(sizes, rel=1e-5)
     if source.pixel_size:
         assert back.pixel_size["X"] == pytest.approx(source.pixel_size["X"] / 2, rel=1e-5)
-    assert [back.units[a] for a in back.pixel_size] == [large.units[a] for a in back.pixel_size]
+    assert [back.units[a] for a in back.pixel_size] == [units[a] for a in back.pixel_size]
     if not large.rgb:
         assert back.channel_names == large.channel_names
         assert back.channel_colours == large.channel_colours
