@@ -127,6 +127,12 @@ def test_nothing_to_do_is_wrong_use(folder, tmp_path) -> None:
         plan_jobs([folder], tmp_path / "out", 2, pattern="*.xyz")
     with pytest.raises(InvalidInputError, match="Several files are written into a folder"):
         plan_jobs([folder], tmp_path / "out.png", 2)
+    with pytest.raises(InvalidInputError, match=r"written as .*Received: 'out\.jpg'"):
+        plan_jobs([folder / "a.png"], tmp_path / "out.jpg", 2)
+    with pytest.raises(InvalidInputError, match=r"ends with \.ome\.tif"):
+        plan_jobs([folder / "a.png"], tmp_path / "out.png", 2, file_format="ome-tiff")
+    (job,) = plan_jobs([folder / "a.png"], tmp_path / "out.tif", 2, file_format="ome-tiff")
+    assert job.format == "ome-tiff"
 
 
 def test_a_bad_file_does_not_stop_the_others(folder, tmp_path, identity_network) -> None:

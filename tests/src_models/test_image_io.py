@@ -105,7 +105,7 @@ def test_other_formats_are_read_with_bioio(tmp_path) -> None:
     ("name", "content", "reason"),
     [
         ("empty.tif", b"", r"the file is empty\."),
-        ("text.tif", b"not an image", r"the file cannot be read \(not a TIFF file"),
+        ("text.tif", b"not an image", r"the file cannot be read \(not a TIFF file\)\.$"),
         ("text.png", b"not an image", "the file cannot be read"),
         ("missing.png", None, "there is no such file"),
         ("notes.xyz", b"text", "cannot be read with bioio"),
