@@ -58,7 +58,10 @@ class OfferedModels:
         """Take a choice, which may be to open a file."""
         if combo.value == OPEN_FILE:
             path, _ = QFileDialog.getOpenFileName(
-                parent, "Open a model file", "", "Model files (*.keras *.hdf5 *.h5);;All (*)"
+                parent,
+                "Open a model file",
+                "",
+                "Model files (*.keras *.onnx *.hdf5 *.h5);;All (*)",
             )
             self.open_file(path, combo)
         else:

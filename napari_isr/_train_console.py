@@ -8,6 +8,7 @@ from typing import Any, get_args
 from napari_isr._train_form import make_settings, new_training_folder
 from napari_isr._train_job import SIZES, Goal, TakenLayer, TrainingJob
 from napari_isr._training import Training
+from src_models.config import check_whole
 from src_models.errors import InvalidInputError
 from src_models.sources import Source
 from src_models.training_config import DegradationName, TrainingSettings
@@ -75,6 +76,11 @@ def train(
     """
     if goal not in get_args(Goal):
         raise InvalidInputError(f"goal must be 'faithful' or 'sharp'. Received: goal={goal!r}.")
+    if not isinstance(folder, str | Path | None):
+        raise InvalidInputError(f"folder must be the path of one. Received: folder={folder!r}.")
+    if not isinstance(settings, TrainingSettings | None):
+        raise InvalidInputError(f"settings must be TrainingSettings. Received: {settings!r}.")
+    scale = check_whole("scale", scale)
     is_new = str(model) in SIZES
     size = str(model) if is_new else "small"
     job = TrainingJob(

@@ -216,6 +216,8 @@ def make_settings(
     InvalidInputError
         If one does not fit.
     """
+    if epochs is None and (isinstance(minutes, bool) or not isinstance(minutes, int | float)):
+        raise InvalidInputError(f"minutes must be a number. Received: minutes={minutes!r}.")
     usual = FINE_TUNING_RATE if size is None else SIZES[size].learning_rate
     rate = LearningRate(
         initial=learning_rate or usual, decay="cosine", warmup_steps=_WARM_UP, minimum=1e-6

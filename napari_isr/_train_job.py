@@ -208,9 +208,10 @@ def scratch_config(size: str, scale: int, channels: int) -> NetworkConfig:
     """
     if size not in SIZES:
         raise InvalidInputError(f"size must be one of {list(SIZES)}. Received: {size!r}.")
-    if channels * scale**2 > _MOST_PHASES:
+    rdn = RDNConfig(**SIZES[size].rdn, x=scale, c_dim=channels, upscaling="shuffle")
+    if rdn.c_dim * rdn.x**2 > _MOST_PHASES:
         return RRDNConfig(**SIZES[size].rrdn, x=scale, c_dim=channels)
-    return RDNConfig(**SIZES[size].rdn, x=scale, c_dim=channels, upscaling="shuffle")
+    return rdn
 
 
 def count_channels(images: Source) -> int:

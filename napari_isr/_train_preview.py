@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -56,7 +57,8 @@ class PreviewLayers:
 
     def close(self) -> None:
         """Show nothing more."""
-        self._turn.stop()
+        with suppress(RuntimeError):  # when Python ends, Qt may have deleted it already
+            self._turn.stop()
 
     @property
     def layers(self) -> dict[str, napari.layers.Image]:

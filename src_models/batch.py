@@ -87,8 +87,9 @@ def preview_batch(
     journal = BatchJournal(
         settings.journal, _asked(settings, model_identity(name) if known else "")
     )
+    images = _images(jobs)
     for job in jobs:
-        yield job, decide(job, settings, journal)
+        yield job, decide(job, settings, journal, images)
 
 
 def _asked(settings: BatchSettings, identity: str) -> dict[str, Any]:
@@ -112,11 +113,16 @@ def _check(settings: BatchSettings) -> None:
     choose_engine(settings.engine)
 
 
+def _images(jobs: Sequence[Job]) -> set[str]:
+    return {os.path.realpath(job.source) for job in jobs}
+
+
 def _one_by_one(
     jobs: Sequence[Job], settings: BatchSettings, journal: BatchJournal, identity: str
 ) -> Generator[BatchEvent, None, None]:
+    images = _images(jobs)
     for job in jobs:
-        before = decide(job, settings, journal)
+        before = decide(job, settings, journal, images)
         if isinstance(before, Outcome):
             yield FileDone(before)
             continue
@@ -135,9 +141,10 @@ def _in_processes(
     )
     waiting: list[tuple[Job, Outcome | Future[Outcome]]] = []
     written: list[Job] = []
+    images = _images(jobs)
     try:
         for job in jobs:
-            before = decide(job, settings, journal)
+            before = decide(job, settings, journal, images)
             if isinstance(before, Path):
                 target = replace(job, target=before)
                 written.append(target)

@@ -87,8 +87,12 @@ class BatchJournal:
     def _is_cut(self) -> bool:
         """Tell whether the last line has no end, because the one before was killed in it."""
         assert self._path is not None
-        content = self._path.read_bytes() if self._path.is_file() else b""
-        return bool(content) and not content.endswith(b"\n")
+        try:
+            with self._path.open("rb") as file:
+                file.seek(-1, os.SEEK_END)
+                return file.read(1) != b"\n"
+        except OSError:  # there is none, or it is empty
+            return False
 
 
 def _state(path: Path) -> list[int]:

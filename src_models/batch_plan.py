@@ -121,8 +121,7 @@ def plan_jobs(
                 "Several files are written into a folder. "
                 f"Received: {str(output)!r}, the name of a file, for {len(found)} files."
             )
-        chosen = format_of(output) if file_format == "auto" else file_format
-        return [Job(found[0][0], output, chosen)]
+        return [Job(found[0][0], output, _format_for(output, file_format))]
     jobs = [_job(path, inside, output, scale, file_format, "") for path, inside in found]
     jobs = _told_apart(jobs, found, output, scale, file_format)
     return jobs
@@ -214,7 +213,18 @@ def _check_found(
 def _is_file_name(output: Path) -> bool:
     if output.is_dir() and not is_zarr(output):
         return False
-    return output.name.lower().endswith((".tif", ".tiff", ".png", ".zarr"))
+    return output.name.lower().endswith((*READABLE, ".bmp", ".gif", ".webp"))
+
+
+def _format_for(output: Path, asked: OutputFormat) -> FileFormat:
+    """Return the format for a file's name, which a format asked for must not contradict."""
+    named = format_of(output)
+    if asked in ("auto", named) or {asked, named} == {"ome-tiff", "imagej"}:
+        return named if asked == "auto" else asked
+    raise InvalidInputError(
+        f"The name of a result must fit its format. Received: {output.name!r} for {asked}. "
+        f"Choose a name that ends with {ENDINGS[asked]}, or leave the format to the name."
+    )
 
 
 def _job(

@@ -6,7 +6,7 @@ import logging
 import os
 import shutil
 import time
-from collections.abc import Generator
+from collections.abc import Collection, Generator
 from contextlib import closing
 from dataclasses import replace
 from hashlib import sha256
@@ -60,13 +60,23 @@ def model_identity(model: str | Path | ImageModel) -> str:
     return digest.hexdigest()[:16]
 
 
-def decide(job: Job, settings: BatchSettings, journal: BatchJournal) -> Outcome | Path:
-    """Decide by what is there already: return the name to write, or what came of it."""
+def decide(
+    job: Job, settings: BatchSettings, journal: BatchJournal, images: Collection[str]
+) -> Outcome | Path:
+    """Decide by what is there already: return the name to write, or what came of it.
+
+    `images` are the real paths of all images of the batch, which are never written over.
+    """
     finished = journal.finished(job)
     if finished is not None:
         return Outcome(replace(job, target=finished), "done before")
-    if not os.path.lexists(job.target) or settings.existing == "overwrite":
+    if not os.path.lexists(job.target):
         return job.target
+    if settings.existing == "overwrite":
+        if os.path.realpath(job.target) not in images:
+            return job.target
+        reason = "is one of the images, and results are never written over them: choose another"
+        return Outcome(job, "failed", f"{job.target.name!r} {reason} folder for the results.")
     if settings.existing == "skip":
         return Outcome(job, "skipped", f"There is {job.target.name!r} already.")
     if settings.existing == "number":
@@ -223,8 +233,8 @@ def _check_room(job: Job, picture: Picture, scale: int) -> None:
     needed, free = picture.nbytes * scale**2, shutil.disk_usage(folder).free
     if needed > free:
         raise DiskFullError(
-            f"The disk of {str(job.target.parent)!r} has {free / 1e6:,.1f} MB left, and the "
-            f"result takes {needed / 1e6:,.1f} MB: make room, or choose another place."
+            f"The disk of {str(job.target.parent)!r} has {free / 1e6:,.3f} MB left, and the "
+            f"result takes {needed / 1e6:,.3f} MB: make room, or choose another place."
         )
 
 

@@ -34,10 +34,11 @@ _FULL = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))
 
 
 def reason_of(error: Exception) -> str:
-    """Return the first line of what an error says."""
+    """Return the first line of what an error says, without the bytes that tifffile found."""
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
-    return (str(error).strip() or type(error).__name__).splitlines()[0]
+    line = (str(error).strip() or type(error).__name__).splitlines()[0]
+    return line.partition(": header=")[0]
 
 
 @contextmanager

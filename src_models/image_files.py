@@ -16,11 +16,16 @@ EXTENSIONS = (*RASTER_ENDINGS, *TIFF_ENDINGS)
 
 
 def list_images(folder: Path) -> list[Path]:
-    """Return the image files of a folder, sorted by name; hidden ones do not count."""
+    """Return the image files of a folder, sorted by name; hidden ones do not count.
+
+    Links that lead nowhere do, so that whoever reads them says what is wrong with them.
+    """
     return sorted(
         path
         for path in folder.iterdir()
-        if path.suffix.lower() in EXTENSIONS and not path.name.startswith(".") and path.is_file()
+        if path.suffix.lower() in EXTENSIONS
+        and not path.name.startswith(".")
+        and (path.is_file() or (path.is_symlink() and not path.exists()))
     )
 
 

@@ -125,7 +125,11 @@ def folders_from(
     """Read ISR's ``log_dirs``, or the older ``logs_dir`` and ``weights_dir``."""
     default = {"logs": "logs", "weights": "weights"}
     given = {**default, **_checked("log_dirs", log_dirs or {}, default)}
-    return Path(logs_dir or given["logs"]), Path(weights_dir or given["weights"])
+    logs, weights = logs_dir or given["logs"], weights_dir or given["weights"]
+    for name, folder in (("logs", logs), ("weights", weights)):
+        if not isinstance(folder, str | Path):
+            raise InvalidInputError(f"The folder of the {name} is a path. Received: {folder!r}.")
+    return Path(logs), Path(weights)
 
 
 def monitored_from(metrics: Options, monitored: Mapping[str, str] | None) -> dict[str, str]:

@@ -6,6 +6,7 @@ every batch, can be closed there, and returns the result. `upscale` drains it.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Generator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -259,6 +260,12 @@ def _as_array(image: Any) -> ArrayLike:
         return image if hasattr(image, "shape") else np.asarray(image)
     except (AttributeError, TypeError):  # a list, or an array of a world without numpy's types
         pass
+    first = image[0] if isinstance(image, list | tuple) and image else image
+    if isinstance(first, str | os.PathLike):
+        raise InvalidInputError(
+            f"An image must be an array. Received: the path {str(first)!r}. Read the file first, "
+            "or give files to the command: napari-isr upscale."
+        )
     try:
         return np.asarray(image)
     except ValueError as error:

@@ -90,6 +90,16 @@ def open_source(source: Source, cache: ImageCache) -> list[ImageSource]:
     images: Sequence[Any] = source if isinstance(source, list | tuple) else [source]
     if not images:
         raise InvalidInputError("There must be at least one image. Received: an empty list.")
+    for image in images:
+        if isinstance(image, str | Path):
+            raise InvalidInputError(
+                "Images are one folder, or a list of arrays or layers. Received: a list with the "
+                f"path {str(image)!r}. Name the folder, or read the files first."
+            )
+        if image is None or isinstance(image, bool | int | float):
+            raise InvalidInputError(
+                f"Images are a folder, arrays or layers. Received: {image!r}, which is none."
+            )
     return [_open_image(image, number) for number, image in enumerate(images)]
 
 

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import json
+import logging
 import math
+import re
+import threading
 import weakref
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
@@ -22,6 +26,8 @@ RECORD_KEY = "napari-isr"
 # From here on only the parts that are asked for are read.
 LARGE_BYTES = 2**28
 _PER_CENTIMETRE = 3
+_DESCRIPTION = 270
+_CUT = re.compile(rf"invalid page offset|corrupted tag list|TiffTag {_DESCRIPTION} ")
 
 
 def read_tiff(path: Path) -> Picture:
@@ -34,7 +40,7 @@ def read_tiff(path: Path) -> Picture:
     """
     import tifffile
 
-    with reading(), tifffile.TiffFile(path) as tiff:
+    with reading(), _whole(), tifffile.TiffFile(path) as tiff:
         if not tiff.series:
             raise InvalidInputError("the file holds no image.")
         series = tiff.series[0]
@@ -42,6 +48,27 @@ def read_tiff(path: Path) -> Picture:
         told = _ome(tiff) if tiff.is_ome else _imagej(tiff) if tiff.is_imagej else _plain(tiff)
         array = _open_pixels(path, series, shape)
     return _fitting(Picture(array=array, axes=axes, rgb=rgb, name=printable(path.stem)), told)
+
+
+@contextmanager
+def _whole() -> Iterator[None]:
+    """Refuse files that were cut off: tifffile opens what it finds, and tells only its log."""
+    here, found = threading.get_ident(), []
+
+    def passes(record: logging.LogRecord) -> bool:
+        if threading.get_ident() != here or not _CUT.search(record.getMessage()):
+            return True
+        found.append(record)
+        return False
+
+    log = logging.getLogger("tifffile")
+    log.addFilter(passes)
+    try:
+        yield
+    finally:
+        log.removeFilter(passes)
+    if found:
+        raise InvalidInputError("the file cannot be read (it is cut off: parts of it are missing).")
 
 
 def _axes(series: Any) -> tuple[str, bool, tuple[int, ...]]:

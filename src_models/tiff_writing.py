@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -60,10 +62,19 @@ def write_ome_tiff(picture: Picture, path: Path) -> None:
     big = pixels.nbytes * 1.4 > _BIG_BYTES
     with tifffile.TiffWriter(path, bigtiff=big, ome=True) as tiff:
         metadata = {"axes": axes, **_ome_metadata(picture)}
+        metadata["UUID"] = str(_identifier(pixels, metadata))
         tiff.write(pixels, subifds=levels, metadata=metadata, **settings)
         for _ in range(levels):
             pixels = halved(pixels, picture.axes)
             tiff.write(pixels, subfiletype=1, metadata=None, **settings)
+
+
+def _identifier(pixels: NDArray[Any], told: dict[str, Any]) -> uuid.UUID:
+    """Return what is the same for the same content, so that the same work gives the same bytes."""
+    digest = hashlib.sha256(json.dumps([told, pixels.shape, str(pixels.dtype)]).encode())
+    for plane in pixels.reshape(-1, *pixels.shape[-2:]):
+        digest.update(plane.tobytes())
+    return uuid.UUID(bytes=digest.digest()[:16], version=4)
 
 
 def _halvings(picture: Picture) -> int:

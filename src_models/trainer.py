@@ -118,6 +118,10 @@ class Trainer:
         fallback_save_every_n_epochs: int | None = None,
         settings: TrainingSettings | None = None,
     ) -> None:
+        if not isinstance(generator, ImageModel):
+            raise InvalidInputError(
+                f"generator must be a network, such as load_model gives. Received: {generator!r}."
+            )
         if hr_train_dir is None:
             raise InvalidInputError("hr_train_dir must name the high-resolution images.")
         if lr_valid_dir is not None and hr_valid_dir is None:

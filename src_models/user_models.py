@@ -57,6 +57,8 @@ def check_model_name(name: str) -> str:
     InvalidInputError
         If a file cannot have it, or a bundled or published model has it.
     """
+    if not isinstance(name, str):
+        raise InvalidInputError(f"The name of a model is a text. Received: name={name!r}.")
     stripped = name.strip()
     if not _NAME.fullmatch(stripped):
         raise InvalidInputError(

@@ -142,6 +142,66 @@ def test_a_bad_file_is_told_in_its_line_and_the_others_are_written(
     assert {p.name: p.read_bytes() for p in folder.iterdir() if p.is_file()} == before
 
 
+@pytest.fixture
+def mixture(tmp_path):
+    """Forty files of every kind, seven of which cannot be read, and the names of those."""
+    place = tmp_path / "große Mischung"
+    place.mkdir()
+    for i in range(10):
+        Image.fromarray((grey(i) >> 4).astype(np.uint8)).save(place / f"grey {i}.png")
+        Image.fromarray(grey(i)).save(place / f"tief_{i}.PNG")
+        Image.fromarray(np.stack([grey(i) >> 4] * 3, -1).astype(np.uint8)).save(
+            place / f"Föto {i}.jpg"
+        )
+    tifffile.imwrite(
+        place / "細胞.tif", grey(0, (3, 12, 14)), imagej=True, metadata={"axes": "ZYX"}
+    )
+    tifffile.imwrite(place / "ome.ome.tif", grey(1, (2, 12, 14)), metadata={"axes": "CYX"})
+    tifffile.imwrite(place / "grey 0.tif", grey(2))  # differs from a PNG in its ending only
+    whole = {path.suffix: path.read_bytes() for path in sorted(place.iterdir())}
+    (place / "cut.tif").write_bytes((place / "ome.ome.tif").read_bytes()[:-200])
+    (place / "half.png").write_bytes(whole[".png"][:60])
+    (place / "noise.jpg").write_bytes(b"\xff\xd8\xff\xe0 no more of it")
+    (place / "text.tif").write_bytes(b"not an image")
+    (place / "zeros.png").write_bytes(bytes(500))
+    (place / "empty.tif").write_bytes(b"")
+    (place / "gone.tif").symlink_to(tmp_path / "elsewhere.tif")  # unreadable for anybody
+    bad = {"cut.tif", "half.png", "noise.jpg", "text.tif", "zeros.png", "empty.tif", "gone.tif"}
+    return place, bad
+
+
+def test_forty_mixed_files_give_what_they_can_and_a_reason_each(
+    widget, mixture, choose, run, tmp_path, monkeypatch, qtbot
+):
+    place, bad = mixture
+    choose(widget, place)
+    files = sorted(path.name for path in place.iterdir())
+    assert len(files) == 40
+    assert list(rows(widget)) == files
+    run(widget)
+    told = rows(widget)
+    assert {name for name, state in told.items() if state.startswith("failed: ")} == bad
+    assert all(told[name].endswith(".") for name in bad)
+    assert widget.status.text.endswith("33 done, 7 failed.")
+    results = names(place / "upscaled")
+    assert len(results) == 33
+    assert {"grey 0_x2.png", "grey 0_x2.ome.tif", "細胞_x2.ome.tif"} <= set(results)
+    first = {name: (place / "upscaled" / name).read_bytes() for name in results}
+
+    report = tmp_path / "report.csv"
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: (str(report), ""))
+    click(qtbot, widget.save_report)
+    with report.open(encoding="utf-8-sig", newline="") as file:
+        lines = list(csv.DictReader(file))
+    assert [Path(line["file"]).name for line in lines] == files
+    assert all(bool(line["reason"]) == (Path(line["file"]).name in bad) for line in lines)
+
+    widget.fields.output.line_edit.value = str(tmp_path / "again")
+    listed(qtbot, widget)
+    run(widget)
+    assert {path.name: path.read_bytes() for path in (tmp_path / "again").glob("[!.]*")} == first
+
+
 def test_a_second_run_knows_what_is_done_and_retry_works_on_the_failed_alone(
     widget, folder, choose, run, qtbot
 ):

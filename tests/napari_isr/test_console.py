@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import dask.array
 import numpy as np
 import pytest
@@ -60,6 +62,27 @@ def test_what_would_fill_the_memory_is_computed_as_it_is_looked_at(
     monkeypatch.setattr("napari_isr._layers.fits", lambda size: False)
     lazy = napari_isr.upscale(Image(image), tiny_model_file)
     np.testing.assert_array_equal(lazy.data[0], expected)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        ({"name": 5}, "name of a model is a text"),
+        ({"scale": "2"}, r"scale must be a whole number .*Received: scale='2'"),
+        ({"minutes": "3"}, "minutes must be a number"),
+        ({"folder": 5}, "folder must be the path of one"),
+        ({"settings": {}}, "settings must be TrainingSettings"),
+    ],
+)
+def test_arguments_of_a_training_that_do_not_fit_are_explained(wrong, words):
+    with pytest.raises(InvalidInputError, match=words):
+        napari_isr.train(np.zeros((40, 40)), **wrong)
+
+
+@pytest.mark.parametrize("images", [["a.png"], None, 5, [Path("b.png")]])
+def test_what_is_no_image_to_train_on_is_explained(images):
+    with pytest.raises(InvalidInputError, match=r"Images are .*folder"):
+        napari_isr.train(images, epochs=1).result(60)
 
 
 def test_axes_that_do_not_fit_are_explained(tiny_model_file, image):

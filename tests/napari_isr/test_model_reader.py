@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 import numpy as np
 import pytest
 from napari.utils.notifications import NotificationSeverity, notification_manager
@@ -12,7 +14,7 @@ from qtpy.QtGui import QDropEvent
 from napari_isr._model_reader import get_model_reader
 from napari_isr._upscale_form import named_descriptions
 from napari_isr._upscale_widget import UpscaleWidget
-from src_models import export_model, upscale
+from src_models import export_model, onnx_files, upscale
 from src_models.user_models import add_user_model
 
 
@@ -41,12 +43,15 @@ def _no_notes():
 
 
 @pytest.mark.parametrize("kind", ["keras", "onnx"])
-def test_a_model_file_opens_the_widget_with_it(viewer, tiny_model_file, tmp_path, kind) -> None:
+def test_a_model_file_opens_the_widget_with_it(
+    viewer, tiny_model_file, tmp_path, kind, qtbot
+) -> None:
     file = tiny_model_file
     if kind == "onnx":
         file = export_model(file, "onnx", tmp_path / "other.onnx")
     assert viewer.open(str(file), plugin="napari-isr") == []
     assert len(viewer.layers) == 0
+    qtbot.waitUntil(lambda: bool(notes()), timeout=20_000)
     [widget] = docked(viewer)
     assert widget.model.value == str(file)
     assert "x2, 1 channel" in widget.model_note.text
@@ -71,12 +76,31 @@ def test_a_dropped_onnx_model_upscales(viewer, tiny_model_file, tmp_path, image,
     file = export_model(tiny_model_file, "onnx", tmp_path / "other.onnx")
     viewer.add_image(image)
     drop(viewer, file)
+    qtbot.waitUntil(lambda: bool(notes()), timeout=20_000)
     [widget] = docked(viewer)
     assert "the model is an ONNX file" in widget.plan_note.text
     widget.run.clicked.emit(True)
     qtbot.waitUntil(lambda: widget._worker is None, timeout=60_000)
     assert len(viewer.layers) == 2, widget.status.text
     np.testing.assert_array_equal(viewer.layers[-1].data, upscale(image, file))
+
+
+def test_a_large_onnx_file_is_tried_beside_the_window(
+    viewer, tiny_model_file, tmp_path, monkeypatch, qtbot
+) -> None:
+    file = export_model(tiny_model_file, "onnx", tmp_path / "other.onnx")
+    threads, tried = [], onnx_files.probe
+
+    def noted(*arguments):
+        threads.append(threading.current_thread())
+        return tried(*arguments)
+
+    monkeypatch.setattr(onnx_files, "probe", noted)
+    drop(viewer, file)
+    qtbot.waitUntil(lambda: bool(notes()), timeout=20_000)
+    assert len(threads) == 1
+    assert threads[0] is not threading.main_thread()
+    assert docked(viewer)[0].model.value == str(file)
 
 
 @pytest.mark.parametrize(
@@ -87,11 +111,12 @@ def test_a_dropped_onnx_model_upscales(viewer, tiny_model_file, tmp_path, image,
         ("bad.onnx.zip", b"", "is not a napari-isr model file, or it is damaged"),
     ],
 )
-def test_a_bad_file_ends_in_a_sentence(viewer, tmp_path, name, content, words) -> None:
+def test_a_bad_file_ends_in_a_sentence(viewer, tmp_path, name, content, words, qtbot) -> None:
     file = tmp_path / name
     file.write_bytes(content)
     assert viewer.open(str(file), plugin="napari-isr") == []
     assert len(viewer.layers) == 0
+    qtbot.waitUntil(lambda: bool(notes()), timeout=20_000)
     assert docked(viewer) == []
     severity, message = notes()[-1]
     assert severity == NotificationSeverity.ERROR

@@ -107,6 +107,18 @@ def test_clicks_lead_from_an_image_to_a_model_in_the_upscale_widget(
     np.testing.assert_array_equal(viewer.layers["cells"].data, before)
 
 
+def test_closing_is_quiet_where_qt_went_first(ready, qtbot, capsys):
+    viewer, widget = ready
+    for layers in (widget._board.previews, widget._pairs):
+        layers._turn.deleteLater()
+        with qtbot.waitSignal(layers._turn.destroyed):
+            pass
+    viewer.window.remove_dock_widget(widget)
+    assert not widget._is_open
+    assert "RuntimeError" not in "".join(capsys.readouterr())
+    viewer.layers.clear()  # which the widget does not hear of any more
+
+
 def test_the_preview_has_layers_of_its_own_beside_the_users(ready, qtbot, finish):
     viewer, widget = ready
     click(qtbot, widget.run)

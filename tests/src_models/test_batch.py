@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import os
 import subprocess
+import tracemalloc
 from itertools import islice
 
 import numpy as np
@@ -21,7 +22,8 @@ from src_models.batch_events import (
     FileStarted,
     write_report,
 )
-from src_models.batch_plan import plan_jobs, plan_pictures, size_of
+from src_models.batch_journal import BatchJournal
+from src_models.batch_plan import Job, plan_jobs, plan_pictures, size_of
 from src_models.errors import InvalidInputError
 from src_models.image_io import read_image, write_image
 from src_models.picture import Picture
@@ -125,6 +127,12 @@ def test_nothing_to_do_is_wrong_use(folder, tmp_path) -> None:
         plan_jobs([folder], tmp_path / "out", 2, pattern="*.xyz")
     with pytest.raises(InvalidInputError, match="Several files are written into a folder"):
         plan_jobs([folder], tmp_path / "out.png", 2)
+    with pytest.raises(InvalidInputError, match=r"written as .*Received: 'out\.jpg'"):
+        plan_jobs([folder / "a.png"], tmp_path / "out.jpg", 2)
+    with pytest.raises(InvalidInputError, match=r"ends with \.ome\.tif"):
+        plan_jobs([folder / "a.png"], tmp_path / "out.png", 2, file_format="ome-tiff")
+    (job,) = plan_jobs([folder / "a.png"], tmp_path / "out.tif", 2, file_format="ome-tiff")
+    assert job.format == "ome-tiff"
 
 
 def test_a_bad_file_does_not_stop_the_others(folder, tmp_path, identity_network) -> None:
@@ -211,6 +219,21 @@ def test_existing_files_are_treated_as_asked(
         assert told.state == state
 
 
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_overwriting_does_not_reach_the_images(folder, tmp_path, tiny_network, jobs) -> None:
+    model = tiny_network().save(tmp_path / "tiny")
+    image = (folder / "b.png").rename(folder / "a_x2.png")
+    before = image.read_bytes()
+    planned = plan_jobs([folder / "a.png", image], folder, 2)
+    settings = BatchSettings(model=model, existing="overwrite", jobs=jobs)
+    ((_, told), _) = preview_batch(planned, settings)
+    _, outcomes = drain(run_batch(planned, settings))
+    assert [outcome.state for outcome in outcomes] == ["failed", "done"]
+    assert told.message == outcomes[0].message
+    assert "'a_x2.png' is one of the images" in told.message
+    assert image.read_bytes() == before
+
+
 def test_finished_files_are_known_again_until_something_changes(
     folder, tmp_path, identity_network, tiny_network
 ) -> None:
@@ -238,6 +261,21 @@ def test_finished_files_are_known_again_until_something_changes(
     assert states(drain(run_batch(jobs, settings))[1])["b.png"] == "done before"
     other = BatchSettings(model=tiny_network(), journal=out, tile_size=8)
     assert "done before" not in states(drain(run_batch(jobs, other))[1]).values()
+
+
+def test_a_line_of_the_journal_costs_the_same_however_long_it_is(tmp_path) -> None:
+    journal = BatchJournal(tmp_path, {})
+    source, path = tmp_path / "a.png", tmp_path / ".napari-isr-batch.jsonl"
+    source.write_bytes(b"1")
+    path.write_bytes(b"0" * 2**26)  # cut in its last line
+    job = Job(source, tmp_path / "b.png", "png")
+    tracemalloc.start()
+    journal.note(job, source, source)
+    journal.note(job, source, source)
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert most < 2**20
+    assert [len(line) > 0 for line in path.read_bytes().split(b"\n")] == [True, True, True, False]
 
 
 def test_cancelling_leaves_nothing_half_written(folder, tmp_path, identity_network) -> None:

@@ -721,6 +721,12 @@ class TestFailures:
         assert not any(issubclass(error, RuntimeError) for error in ours)
 
 
+@pytest.mark.parametrize("wrong", ["cells.tif", Path("cells.tif"), ["a.tif", "b.tif"]])
+def test_a_path_instead_of_an_image_is_explained(wrong, tiny_network) -> None:
+    with pytest.raises(InvalidInputError, match=r"must be an array.*the path '(cells|a).tif'"):
+        upscale(wrong, tiny_network())
+
+
 def test_predict_reads_the_last_axis_as_channels_where_it_is_as_long(repeating: Networks) -> None:
     network = repeating(channels=2, scale=3)
     image = picture((6, 7, 2))

@@ -63,6 +63,13 @@ def test_training_gains_on_bicubic_and_leaves_models_curves_and_logs(
     assert np.array_equal(upscale(image, rdn), upscale(image, load_model(result.last_model)))
 
 
+def test_arguments_in_the_wrong_place_are_explained(small_rdn, cells, tmp_path) -> None:
+    with pytest.raises(InvalidInputError, match="generator must be a network"):
+        Trainer("microscopy-x2", hr_train_dir=cells)
+    with pytest.raises(InvalidInputError, match="folder of the logs is a path"):
+        Trainer(small_rdn(), hr_train_dir=cells, logs_dir=[tmp_path])
+
+
 def test_tensorboard_files_can_be_read_back(small_rdn, cells, tmp_path) -> None:
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 

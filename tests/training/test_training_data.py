@@ -32,6 +32,22 @@ def named(*names: str) -> list[ImageSource]:
     return [ImageSource(name, lambda: np.zeros((1, 2, 2, 1))) for name in names]
 
 
+def test_links_that_lead_nowhere_are_listed_among_the_skipped(tmp_path) -> None:
+    pixels = np.random.default_rng(0).integers(0, 255, (40, 40)).astype(np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "a.png")
+    (tmp_path / "b.png").symlink_to(tmp_path / "moved away.png")
+    images, report = collect(None, tmp_path)
+    assert [image.name for image in images] == ["a.png"]
+    assert "b.png" in report.in_words
+    assert "No such file" in report.in_words
+
+
+@pytest.mark.parametrize("wrong", [["a.png"], [None], 5])
+def test_paths_where_images_belong_are_explained(wrong) -> None:
+    with pytest.raises(InvalidInputError, match=r"Images are .*Received: .*(a.png|None|5)"):
+        collect(None, wrong)
+
+
 def test_names_match_as_isr_matches_them_and_the_rest_by_number() -> None:
     lr = named("ax2.png", "b.png", "lr_007.png", "lonely.png")
     hr = named("a.png", "b.tif", "sted7.png", "other.png")
