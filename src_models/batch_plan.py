@@ -219,8 +219,10 @@ def _is_file_name(output: Path) -> bool:
 def _format_for(output: Path, asked: OutputFormat) -> FileFormat:
     """Return the format for a file's name, which a format asked for must not contradict."""
     named = format_of(output)
-    if asked in ("auto", named) or {asked, named} == {"ome-tiff", "imagej"}:
-        return named if asked == "auto" else asked
+    if asked == "auto":
+        return named
+    if asked == named or {asked, named} == {"ome-tiff", "imagej"}:
+        return asked
     raise InvalidInputError(
         f"The name of a result must fit its format. Received: {output.name!r} for {asked}. "
         f"Choose a name that ends with {ENDINGS[asked]}, or leave the format to the name."
