@@ -132,7 +132,12 @@ class Trainer:
         self.generator, self.discriminator = generator, discriminator
         self.feature_extractor = feature_extractor
         self._metrics = metrics
-        given = settings or TrainingSettings()
+        given: Any = TrainingSettings() if settings is None else settings
+        if not isinstance(given, TrainingSettings):
+            raise InvalidInputError(
+                f"settings must be TrainingSettings. Received: {type(given).__name__}. "
+                "Make them of a dictionary by TrainingSettings.from_dict."
+            )
         changes: dict[str, Any] = {}
         if settings is None or loss_weights or losses:
             changes["loss"] = isr_settings.losses_from(

@@ -1,8 +1,9 @@
 """Score models: ``python training/score_models.py --data FOLDER [MODEL ...]``.
 
-Prints a Markdown table: every model on every test set that it is for, beside bicubic interpolation
-of the same input; parameters, operations per input pixel and seconds per megapixel of input, all
-in one run. ``--pictures`` also draws what each model makes of a sample image.
+Prints a Markdown table: every model on every test set that it is for, and ISR's published ones on
+all of their scale, beside bicubic interpolation of the same input; parameters, operations per input
+pixel and seconds per megapixel of input, all in one run. ``--pictures`` also draws what each model
+makes of a sample image.
 
 - ``Set5``, ``Set14``: PSNR and SSIM of the Y channel, borders of `scale` pixels left out, inputs by
   MATLAB's ``imresize``; ``Set14 JPEG 30``: the inputs of Set14 through JPEG of quality 30.
@@ -38,6 +39,7 @@ PICTURES = Path(__file__).parents[1] / "docs" / "images" / "models"
 _SUFFIXES = {".png", ".jpg", ".tif", ".tiff"}
 _SPEED_SIDE = 512
 _CROP = 48
+_OF_MICROSCOPY = ("bicubic", "binned", "camera")
 _COLUMNS = (
     "model",
     "weights",
@@ -123,10 +125,11 @@ def quality(truth: Pixels, image: Pixels, scale: int, is_photo: bool) -> tuple[f
     return psnr(a, b, data_range=span), ssim(a, b, data_range=span)
 
 
-def cases(model: ModelDescription, data: Path) -> Iterator[Case]:
-    """Yield the cases that a model is for."""
-    if model.channels == 1:
+def cases(model: ModelDescription, data: Path, with_microscopy: bool) -> Iterator[Case]:
+    """Yield the cases that a model is for, and microscopy's if asked to."""
+    if model.channels == 1 or with_microscopy:
         yield from microscopy(data, model.scale)
+    if model.channels == 1:
         return
     yield from photos(data, model.scale, damaged=False)
     if model.scale == 2:
@@ -137,9 +140,10 @@ def score(name: str, data: Path) -> dict[str, NDArray[np.float64]]:
     """Return PSNR, SSIM and those of interpolation for each image, by test set."""
     model = describe_model(name)
     rows: dict[str, list[tuple[float, ...]]] = {}
-    for group, low, high in cases(model, data):
+    for group, low, high in cases(model, data, with_microscopy=name in ISRS):
         result, plain = upscale(low, name), interpolated(low, model.scale)
-        scores = (quality(high, x, model.scale, model.channels == 3) for x in (result, plain))
+        is_photo = group not in _OF_MICROSCOPY
+        scores = (quality(high, x, model.scale, is_photo) for x in (result, plain))
         rows.setdefault(group, []).append(tuple(v for pair in scores for v in pair))
     return {group: np.array(values) for group, values in rows.items()}
 

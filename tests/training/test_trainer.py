@@ -68,6 +68,9 @@ def test_arguments_in_the_wrong_place_are_explained(small_rdn, cells, tmp_path) 
         Trainer("microscopy-x2", hr_train_dir=cells)
     with pytest.raises(InvalidInputError, match="folder of the logs is a path"):
         Trainer(small_rdn(), hr_train_dir=cells, logs_dir=[tmp_path])
+    for settings in ({}, {"epochs": 2}, 5):
+        with pytest.raises(InvalidInputError, match="settings must be TrainingSettings"):
+            Trainer(small_rdn(), hr_train_dir=tmp_path, settings=settings)
 
 
 def test_tensorboard_files_can_be_read_back(small_rdn, cells, tmp_path) -> None:
