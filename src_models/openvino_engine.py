@@ -11,7 +11,6 @@ import threading
 from collections import OrderedDict
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -152,64 +151,30 @@ def write_down(description: ModelDescription, weights: Weights, shape: Sequence[
     return openvino.Model([channels_last], [image], description.config.network)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Product:
-    """What a sum of convolutions was made of."""
-
-    kernel: NDArray[np.float32]
-    bias: NDArray[np.float32]
-    parts: tuple[Any, ...]
-
-
 class OpenVinoOperations:
-    """The network's operations as OpenVINO's, on features ``(B, C, H, W)``.
-
-    Channels are never copied behind one another: a convolution of joined features is the sum of
-    convolutions of the parts, which OpenVINO adds up in place. And a residual connection around
-    a 1x1 convolution is a one on the diagonal of its kernel. Both leave a tenth of the memory
-    traffic out and the answer as it was, up to the order of sums.
-    """
+    """The network's operations as OpenVINO's, on features ``(B, C, H, W)``."""
 
     def __init__(self, weights: Weights) -> None:
         from openvino import opset13
 
         self._weights, self._ops = weights, opset13
-        self._products: dict[Any, _Product] = {}  # by the node that gives it
 
     def conv(self, x: Any, name: str, relu: bool = False) -> Any:
         """Run a convolution, see `src_models.graph.Operations`."""
         kernel = self._weights[f"{name}/kernel"].transpose(3, 2, 0, 1)
         bias = self._weights[f"{name}/bias"].reshape(1, -1, 1, 1)
-        out = self._sum(kernel, bias, x if isinstance(x, tuple) else (x,))
-        return self._ops.relu(out) if relu else out
+        pad = [kernel.shape[-1] // 2] * 2
+        filters = self._ops.constant(np.ascontiguousarray(kernel))
+        x = self._ops.convolution(x, filters, [1, 1], pad, pad, [1, 1], name=name)
+        x = self._ops.add(x, self._ops.constant(bias))
+        return self._ops.relu(x) if relu else x
 
-    def _sum(
-        self, kernel: NDArray[np.float32], bias: NDArray[np.float32], parts: tuple[Any, ...]
-    ) -> Any:
-        """Convolve each part with its own channels of a kernel ``(O, I, K, K)``, and add up."""
-        pad, first = [kernel.shape[-1] // 2] * 2, 0
-        total = self._ops.constant(bias)
-        for part in parts:
-            channels = part.get_output_partial_shape(0)[1].get_length()
-            filters = np.ascontiguousarray(kernel[:, first : first + channels])
-            product = self._ops.convolution(part, filters, [1, 1], pad, pad, [1, 1])
-            total = self._ops.add(product, total)
-            first += channels
-        self._products[total] = _Product(kernel, bias, parts)
-        return total
-
-    def concat(self, parts: Sequence[Any]) -> tuple[Any, ...]:
-        """Put channels one behind the other, for a convolution."""
-        return tuple(parts)
+    def concat(self, parts: Sequence[Any]) -> Any:
+        """Put channels one behind the other."""
+        return self._ops.concat(list(parts), 1)
 
     def add(self, a: Any, b: Any, factor: float = 1.0) -> Any:
         """Return ``a + factor * b``."""
-        for made, other, of_made, of_other in ((a, b, 1.0, factor), (b, a, factor, 1.0)):
-            product = self._products.get(made)
-            if product is not None and product.parts[0] is other and product.kernel.shape[-1] == 1:
-                kernel, same = of_made * product.kernel, np.arange(len(product.kernel))
-                kernel[same, same] += of_other
-                return self._sum(kernel, np.float32(of_made) * product.bias, product.parts)
         if factor != 1:
             b = self._ops.multiply(b, self._ops.constant(np.float32(factor)))
         return self._ops.add(a, b)

@@ -23,7 +23,7 @@ from src_models.errors import (
 from src_models.foreign_config import OnnxConfig
 from src_models.intensity import IntensityRange, as_dtype
 from src_models.memory import choose_tile_size
-from src_models.tiling import Region, Tile, fitting_tiles, split_region
+from src_models.tiling import Region, Tile, split_region
 
 # Enough context for most networks: the *effective* receptive field is far below the possible one.
 _USUAL_OVERLAP = 16
@@ -91,10 +91,7 @@ class TileWork:
         self.region = _check_region(region, stack.size)
         self.planes = _check_planes(planes or {}, stack)
         self.out = self._allocate()
-        if tile_size is None and largest is None:
-            tiles = fitting_tiles(self.region, stack.size, size, self.overlap, self.reflect)
-        else:
-            tiles = list(split_region(self.region, size))
+        tiles = list(split_region(self.region, size))
         self._fit_shape(tiles)
         chosen = [plane for plane in stack.planes() if self._is_chosen(plane)]
         self.pending = deque((plane, tile) for plane in chosen for tile in tiles)

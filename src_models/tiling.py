@@ -16,7 +16,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 Slices = tuple[slice, slice]
-_FEW = 16
 
 
 class Region(NamedTuple):
@@ -55,68 +54,6 @@ def split_region(region: Region, tile_size: int) -> Iterator[Region]:
     for y0, y1 in split(region.y0, region.y1, tile_size):
         for x0, x1 in split(region.x0, region.x1, tile_size):
             yield Region(y0, y1, x0, x1)
-
-
-def largest_span(start: int, stop: int, size: int, length: int, overlap: int, reflect: bool) -> int:
-    """Return how many pixels the network is given for the longest piece of `split`.
-
-    Past a bare border there is nothing to read, so pieces there take less.
-    """
-    if reflect:
-        return max(b - a for a, b in split(start, stop, size)) + 2 * overlap
-    return max(min(b + overlap, length) - max(a - overlap, 0) for a, b in split(start, stop, size))
-
-
-def fitting_tiles(
-    region: Region, image_size: tuple[int, int], size: int, overlap: int, reflect: bool
-) -> list[Region]:
-    """Cover a region by tiles with the least work on their overlap.
-
-    A tile of the image's whole width has no neighbours left and right, so what is best may be
-    oblong: two halves of a square image need half the overlap of its four quarters.
-
-    Parameters
-    ----------
-    region : Region
-        What to cover.
-    image_size : tuple of int
-        Height and width of the image.
-    size : int
-        A square of this size, with overlap on all sides, is as many pixels as a tile may have.
-    overlap : int
-        Pixels of context on every side.
-    reflect : bool
-        Whether the image goes on past its border, as its reflection.
-
-    Returns
-    -------
-    list of Region
-        Row by row.
-    """
-    most = (size + 2 * overlap) ** 2
-    lengths = []  # for Y and X: the length of pieces and of what is read for them, by their count
-    for start, stop, whole in zip(region[::2], region[1::2], image_size, strict=True):
-        # Among many tiles few are at the border, and squares are best.
-        counts = {*range(1, _FEW + 1), -(-(stop - start) // size)}
-        pieces = {-(-(stop - start) // count) for count in counts}
-        lengths.append(
-            [(n, largest_span(start, stop, n, whole, overlap, reflect)) for n in sorted(pieces)]
-        )
-    height, width = region.shape
-
-    def work(choice: tuple[tuple[int, int], tuple[int, int]]) -> int:
-        (rows, high), (columns, wide) = choice
-        return -(-height // rows) * -(-width // columns) * high * wide
-
-    fits = [(a, b) for a in lengths[0] for b in lengths[1] if a[1] * b[1] <= most]
-    if not fits:
-        return list(split_region(region, size))
-    (rows, _), (columns, _) = min(fits, key=work)
-    return [
-        Region(y0, y1, x0, x1)
-        for y0, y1 in split(region.y0, region.y1, rows)
-        for x0, x1 in split(region.x0, region.x1, columns)
-    ]
 
 
 @dataclass(frozen=True, slots=True)

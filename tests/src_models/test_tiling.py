@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from src_models.tiling import Region, Tile, fitting_tiles, split, split_region
+from src_models.tiling import Region, Tile, split, split_region
 
 SIDES = st.integers(1, 40)
 SIZES = st.one_of(st.integers(1, 45), st.just(10**6))
@@ -89,40 +89,3 @@ def test_tiles_are_about_equally_large(size: int, tiles: int) -> None:
     regions = list(split_region(Region(0, 64, 0, 64), size))
     assert len(regions) == tiles
     assert max(r.shape[0] for r in regions) - min(r.shape[0] for r in regions) <= 2
-
-
-@given(
-    height=st.integers(1, 3000),
-    width=st.integers(1, 3000),
-    size=st.integers(32, 704),
-    overlap=st.integers(0, 40),
-    reflect=st.booleans(),
-)
-def test_fitting_tiles_cover_every_pixel_once_in_no_more_memory_or_work_than_squares(
-    height: int, width: int, size: int, overlap: int, reflect: bool
-) -> None:
-    region = Region(0, height, 0, width)
-
-    def work(tiles: list[Region]) -> tuple[int, int]:
-        sides = [
-            max(min(t[i + 1] + overlap, whole) - max(t[i] - overlap, 0) for t in tiles)
-            if not reflect
-            else max(t.shape[i // 2] for t in tiles) + 2 * overlap
-            for i, whole in ((0, height), (2, width))
-        ]
-        return len(tiles) * sides[0] * sides[1], sides[0] * sides[1]
-
-    tiles = fitting_tiles(region, (height, width), size, overlap, reflect)
-    assert sum(t.shape[0] * t.shape[1] for t in tiles) == height * width
-    rows, columns = sorted({t[:2] for t in tiles}), sorted({t[2:] for t in tiles})
-    assert [(*y, *x) for y in rows for x in columns] == [tuple(t) for t in tiles]
-    assert all(a[1] == b[0] for cuts in (rows, columns) for a, b in pairwise(cuts))
-    total, largest = work(tiles)
-    assert total <= work(list(split_region(region, size)))[0]
-    assert largest <= (size + 2 * overlap) ** 2
-
-
-def test_an_image_without_a_rim_is_halved_not_quartered_where_both_fit() -> None:
-    whole = Region(0, 1024, 0, 1024)
-    tiles = fitting_tiles(whole, (1024, 1024), 704, 16, reflect=False)
-    assert [tile.shape for tile in tiles] in ([(512, 1024)] * 2, [(1024, 512)] * 2)
