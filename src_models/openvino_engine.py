@@ -27,6 +27,9 @@ from src_models.weight_file import Weights, fingerprint
 _SETTINGS = {"INFERENCE_PRECISION_HINT": "f32", "PERFORMANCE_HINT": "LATENCY"}
 # The shapes of the tiles of an image, of a preview, and of the parts of a lazy array.
 _MOST_SHAPES = 4
+# Of `write_down`: raised when it writes a network down in another way, which rounds otherwise, so
+# that nothing that an older version compiled is taken for this one's.
+_VERSION = 2
 
 
 class OpenVinoEngine:
@@ -120,7 +123,7 @@ class OpenVinoEngine:
 
         network = config_to_dict(self.description.network)
         processor = self._core.get_property("CPU", "FULL_DEVICE_NAME"), os.cpu_count()
-        made_of = network, shape, _SETTINGS, openvino.get_version(), processor
+        made_of = _VERSION, network, shape, _SETTINGS, openvino.get_version(), processor
         return fingerprint(self._weights, repr(made_of))
 
 
