@@ -31,7 +31,7 @@ def write(lazy: Any, levels: list[Any], axes: str) -> None:
     """Compute each level of a pyramid and store it, chunk by chunk."""
     import dask.array as da
 
-    from src_models.zarr_files import halved
+    from src_models.pyramid import halved
 
     da.store(lazy, levels[0], lock=False)
     for finer, coarser in pairwise(levels):

@@ -1,22 +1,21 @@
-"""OME-Zarr images in and out: metadata by `ome-zarr-models`, pixels by `zarr`. Free of Keras."""
+"""OME-Zarr images as pictures, in and out. Free of Keras."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from src_models.errors import InvalidInputError
-from src_models.file_errors import needs_zarr, reading
-from src_models.picture import Picture, UnreadPixels, printable
-from src_models.tiff_files import LARGE_BYTES, RECORD_KEY
+from src_models.file_errors import reading
+from src_models.picture import RECORD_KEY, Picture, UnreadPixels, printable
+from src_models.pyramid import halved
+from src_models.tiff_files import LARGE_BYTES
+from src_models.zarr_files import ZarrImage, create_pyramid, read_zarr_image, stored_axes
 
-_KINDS = {"T": "time", "C": "channel"}
-_VERSION: Literal["0.5"] = "0.5"
 _CHUNK = 512
 
 
@@ -28,40 +27,20 @@ def read_ome_zarr(path: Path) -> Picture:
     InvalidInputError
         If it is no such image, or its metadata do not hold.
     """
-    with needs_zarr():
-        import zarr
-        from ome_zarr_models.v04.image import Image as Image04
-        from ome_zarr_models.v05.image import Image as Image05
-    with reading():
-        group = zarr.open_group(os.fspath(path), mode="r")
-        attributes: Any = group.attrs.asdict()
-        is_new = "ome" in attributes
-        model: Any = (Image05 if is_new else Image04).from_zarr(group)
-        told = model.ome_attributes if is_new else model.attributes
-        scales = told.multiscales[0]
-        array = group[scales.datasets[0].path]
-        axes = "".join(str(axis.name) for axis in scales.axes).upper()
-        steps, starts = np.ones(len(axes)), np.zeros(len(axes))
-        moves = scales.datasets[0].coordinateTransformations
-        for move in (*moves, *(scales.coordinateTransformations or ())):
-            values = np.asarray(getattr(move, move.type), float)
-            is_scale = move.type == "scale"
-            steps, starts = (
-                (steps * values, starts * values) if is_scale else (steps, starts + values)
-            )
-        units = {a: str(axis.unit) for a, axis in zip(axes, scales.axes, strict=True) if axis.unit}
-    names, colours = _channels(attributes.get("ome", attributes).get("omero", {}))
+    image = read_zarr_image(path)
+    names, colours = _channels(image.omero)
     return Picture(
-        array=_in_memory_if_small(array),
-        axes=axes,
-        pixel_size={a: float(n) for a, n in zip(axes, steps, strict=True) if a in units},
-        origin={a: float(n) for a, n in zip(axes, starts, strict=True) if a in units},
-        units=units,
+        array=_in_memory_if_small(image.array),
+        axes=image.axes,
+        # Without a unit a number says nothing: 1 is what writers put there who know none.
+        pixel_size={a: n for a, n in image.pixel_size.items() if a in image.units},
+        origin={a: n for a, n in image.origin.items() if a in image.units},
+        units=image.units,
         channel_names=names,
         channel_colours=colours,
-        name=printable(scales.name or path.name.removesuffix(".zarr").removesuffix(".ome")),
-        record=attributes.get(RECORD_KEY, {}),
-        format=f"OME-Zarr {_VERSION if is_new else '0.4'}",
+        name=printable(image.name),
+        record=image.record,
+        format=f"OME-Zarr {image.version}",
     )
 
 
@@ -83,10 +62,7 @@ def _channels(omero: Mapping[str, Any]) -> tuple[tuple[str, ...], tuple[str, ...
 
 def check_ome_zarr(picture: Picture) -> None:
     """Refuse axes that OME-Zarr has no place for."""
-    if set(picture.axes) - set("TZCYX"):
-        raise InvalidInputError(
-            f"An OME-Zarr image holds the axes T, C, Z, Y, X. Received: axes={picture.axes!r}."
-        )
+    stored_axes(picture.axes)
 
 
 def write_ome_zarr(picture: Picture, path: Path) -> None:
@@ -97,54 +73,23 @@ def write_ome_zarr(picture: Picture, path: Path) -> None:
     InvalidInputError
         If there are other axes than TZCYX, or a package is not installed.
     """
-    with needs_zarr():
-        import zarr
-        from ome_zarr_models.v05.axes import Axis
-        from ome_zarr_models.v05.image import ImageAttrs
-        from ome_zarr_models.v05.multiscales import Dataset, Multiscale
-
-    from src_models.tiff_writing import halved
-
     picture = picture.ordered("TCZYX")
-    axes, pixels = picture.axes, np.asarray(picture.array)
-    group = zarr.open_group(os.fspath(path), mode="w", zarr_format=3)
-    datasets: list[Any] = []
-    while True:
-        factor = 2 ** len(datasets)
-        level = group.create_array(
-            str(len(datasets)),
-            shape=pixels.shape,
-            chunks=tuple(
-                min(n, _CHUNK) if a in "YX" else 1 for a, n in zip(axes, pixels.shape, strict=True)
-            ),
-            dtype=pixels.dtype.newbyteorder("="),
-            dimension_names=[axis.lower() for axis in axes],
-        )
-        level[...] = pixels
-        steps = {a: picture.pixel_size.get(a, 1.0) for a in axes}
-        scale = [steps[a] * (factor if a in "YX" else 1) for a in axes]
-        starts = [
-            picture.origin.get(a, 0.0) + (factor - 1) / 2 * steps[a] * (a in "YX") for a in axes
-        ]
-        datasets.append(Dataset.build(path=level.basename, scale=scale, translation=starts))
-        if max(pixels.shape[-2:]) <= _CHUNK:
-            break
-        pixels = halved(pixels, axes)
-    told = Multiscale(
-        axes=[
-            Axis(name=a.lower(), type=_KINDS.get(a, "space"), unit=picture.units.get(a))
-            for a in axes
-        ],
-        datasets=tuple(datasets),
-        name=picture.name or None,
-        type="mean",
+    pixels = np.asarray(picture.array)
+    image = ZarrImage(
+        array=pixels,
+        axes=picture.axes,
+        pixel_size=picture.pixel_size,
+        origin=picture.origin,
+        units=picture.units,
+        name=picture.name,
+        omero={"channels": channels} if (channels := _omero(picture)) else {},
+        record=picture.record,
     )
-    described = ImageAttrs(multiscales=[told], version=_VERSION)
-    ome = described.model_dump(mode="json", exclude_none=True)
-    channels = _omero(picture)
-    group.attrs["ome"] = ome | ({"omero": {"channels": channels}} if channels else {})
-    if picture.record:
-        group.attrs[RECORD_KEY] = dict(picture.record)
+    chunks = tuple(_CHUNK if axis in "YX" else 1 for axis in picture.axes)
+    for level in create_pyramid(path, image, pixels.shape, chunks, scale=1):
+        if level.shape != pixels.shape:
+            pixels = halved(pixels, picture.axes)
+        level[...] = pixels
 
 
 def add_record(path: Path, record: Mapping[str, Any]) -> None:

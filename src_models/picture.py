@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 from src_models.axes import ArrayLike, check_axes
 from src_models.errors import InvalidInputError
 
+# Under this name files hold how they were made.
+RECORD_KEY = "napari-isr"
 # UDUNITS' names, which OME-Zarr asks for, by what files of the field write.
 _UNITS = {
     "um": "micrometer",

@@ -13,9 +13,8 @@ from PIL.PngImagePlugin import PngInfo
 
 from src_models.errors import InvalidInputError
 from src_models.file_errors import reading
-from src_models.picture import Picture, UnreadPixels, printable
+from src_models.picture import RECORD_KEY, Picture, UnreadPixels, printable
 
-RECORD_KEY = "napari-isr"
 _SIDEWAYS = (5, 6, 7, 8)
 _ORIENTATION = 0x0112
 _GREY = ("L", "F", "I", "1")

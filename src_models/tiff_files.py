@@ -20,9 +20,8 @@ from numpy.typing import NDArray
 from src_models.axes import ArrayLike
 from src_models.errors import InvalidInputError
 from src_models.file_errors import reading
-from src_models.picture import Picture, UnreadPixels, printable, unit_name
+from src_models.picture import RECORD_KEY, Picture, UnreadPixels, printable, unit_name
 
-RECORD_KEY = "napari-isr"
 # From here on only the parts that are asked for are read.
 LARGE_BYTES = 2**28
 _PER_CENTIMETRE = 3

@@ -14,9 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from src_models.errors import InvalidInputError
-from src_models.intensity import as_dtype
-from src_models.picture import Picture, unit_symbol
-from src_models.tiff_files import RECORD_KEY
+from src_models.picture import RECORD_KEY, Picture, unit_symbol
+from src_models.pyramid import halved
 
 _OME_TYPES = ["bool", "int8", "int16", "int32", "uint8", "uint16", "uint32", "float32", "float64"]
 _IMAGEJ_TYPES = ["uint8", "uint16", "int16", "float32"]
@@ -80,20 +79,6 @@ def _identifier(pixels: NDArray[Any], told: dict[str, Any]) -> uuid.UUID:
 def _halvings(picture: Picture) -> int:
     longest = max(picture.sizes["Y"], picture.sizes["X"])
     return 0 if longest <= _LARGE else math.ceil(math.log2(longest / (_LARGE / 2)))
-
-
-def halved(pixels: NDArray[Any], axes: str) -> NDArray[Any]:
-    """Return the means of 2x2 pixels; plane by plane, because means take eight times the room."""
-    y = axes.index("Y")
-    rows, columns = (-(-n // 2) for n in pixels.shape[y : y + 2])
-    small = np.empty((*pixels.shape[:y], rows, columns, *pixels.shape[y + 2 :]), pixels.dtype)
-    for index in np.ndindex(pixels.shape[:y]):
-        plane = pixels[index]
-        odd = [(0, n % 2) for n in plane.shape[:2]] + [(0, 0)] * (plane.ndim - 2)
-        even = np.pad(plane, odd, mode="edge")
-        blocks = even.reshape(rows, 2, columns, 2, *even.shape[2:])
-        small[index] = as_dtype(blocks.mean(axis=(1, 3), dtype=np.float64), pixels.dtype)
-    return small
 
 
 def _colours(picture: Picture) -> dict[str, Any]:

@@ -30,9 +30,9 @@ from src_models.lazy import BlockPlan
 from src_models.measure import measure_channels
 from src_models.pipeline import Progress
 from src_models.pretrained import DEFAULT_MODEL
+from src_models.pyramid import halved
 from src_models.shared_model import SharedModel
 from src_models.source_identity import source_identity
-from src_models.tiff_writing import halved
 from src_models.tiling import Region
 from src_models.zarr_files import (
     ZarrImage,

@@ -9,17 +9,18 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
 from src_models.axes import ArrayLike
 from src_models.errors import InvalidInputError
 from src_models.file_errors import needs_zarr
+from src_models.picture import RECORD_KEY
 
 _ORDER = "TCZYX"
 _KINDS = {"T": "time", "C": "channel"}
-_VERSION = "0.5"
+_VERSION: Literal["0.5"] = "0.5"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +43,10 @@ class ZarrImage:
         The image's.
     omero : mapping
         Names, colours and contrast limits of the channels, as the file has them.
+    record : mapping
+        How we made it; empty for files of others.
+    version : str
+        OME-Zarr's.
     """
 
     array: ArrayLike
@@ -51,6 +56,8 @@ class ZarrImage:
     units: Mapping[str, str] = field(default_factory=dict)
     name: str = ""
     omero: Mapping[str, Any] = field(default_factory=dict)
+    record: Mapping[str, Any] = field(default_factory=dict)
+    version: str = _VERSION
 
 
 def read_zarr_image(path: str | Path) -> ZarrImage:
@@ -96,6 +103,8 @@ def read_zarr_image(path: str | Path) -> ZarrImage:
         units=units,
         name=str(scales.name or Path(path).name.removesuffix(".zarr").removesuffix(".ome")),
         omero=ours.get("omero", {}),
+        record=attributes.get(RECORD_KEY, {}),
+        version=_VERSION if "ome" in attributes else "0.4",
     )
 
 
@@ -129,7 +138,7 @@ def create_pyramid(
     path : Path
         Its folder, which must not exist.
     image : ZarrImage
-        The source.
+        The source; its record is written as well.
     shape, chunks : tuple of int
         Of the finest level, in OME-Zarr's order of axes.
     scale : int
@@ -176,12 +185,14 @@ def create_pyramid(
             Axis(name=a.lower(), type=_KINDS.get(a, "space"), unit=image.units.get(a)) for a in axes
         ],
         datasets=tuple(datasets),
-        name=image.name,
+        name=image.name or None,
         type="mean",
     )
     attributes = ImageAttrs(multiscales=[told], version=_VERSION)
     record = attributes.model_dump(mode="json", exclude_none=True)
     group.attrs["ome"] = record | ({"omero": dict(image.omero)} if image.omero else {})
+    if image.record:
+        group.attrs[RECORD_KEY] = dict(image.record)
     return levels
 
 

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -14,7 +16,10 @@ import numpy as np
 import pytest
 from distributed import Client, LocalCluster, wait
 
-from src_models import blocks, upscale
+from src_models import blocks, upscale, upscale_to_zarr
+from src_models.ome_zarr_files import write_ome_zarr
+from src_models.picture import Picture
+from src_models.zarr_files import read_zarr_image
 
 pytestmark = [
     # Theirs: ports in use, the loop of a worker that was killed, and handles closed late.
@@ -99,3 +104,31 @@ def test_a_worker_killed_in_the_middle_loses_nothing(tiny_network: Any, client: 
     np.testing.assert_array_equal(result.compute(), expected)
     after = [process for process, _, _ in client.run(opened).values()]
     assert pids[0] not in after
+
+
+def test_the_example_writes_what_upscale_to_zarr_does(tiny_network: Any, tmp_path: Path) -> None:
+    root = Path(__file__).parents[2]
+    model = tiny_network().save(tmp_path / "tiny.keras")
+    source, target, expected = (tmp_path / f"{name}.zarr" for name in ("in", "out", "expected"))
+    picture = Picture(
+        array=image_of(2, 90, 70),
+        axes="ZYX",
+        pixel_size={"Y": 0.2, "X": 0.2},
+        units={"Y": "micrometer", "X": "micrometer"},
+    )
+    write_ome_zarr(picture, source)
+    script = root / "examples" / "upscale_on_cluster.py"
+    done = subprocess.run(
+        [sys.executable, script, source, target, "--model", model, "--workers", "2"],
+        env=os.environ | {"PYTHONPATH": str(root)},
+        capture_output=True,
+        text=True,
+        timeout=240,
+    )
+    assert done.returncode == 0, done.stderr
+    upscale_to_zarr(source, expected, model)
+    ours, theirs = read_zarr_image(target), read_zarr_image(expected)
+    np.testing.assert_array_equal(ours.array[...], theirs.array[...])
+    assert (ours.axes, ours.pixel_size, ours.units) == (theirs.axes, theirs.pixel_size, ours.units)
+    assert ours.pixel_size["X"] == pytest.approx(0.1)
+    assert ours.origin == theirs.origin
