@@ -36,6 +36,7 @@ MODELS = {"microscopy": "microscopy-x2", "photos": "photo-x2"}
 PHOTO_SETS = ("Set5", "Set14", "kodak11", "B100")
 _CLOSE = 1.25
 Pixels = NDArray[Any]
+Change = Callable[[Pixels, int], Pixels]  # with the number of the image
 
 
 def read(path: Path) -> Pixels:
@@ -61,22 +62,31 @@ def findings(pixels: Pixels, group: str) -> dict[str, Finding]:
     return {f.kind: f for f in check_image(pixels, None, describe_model(MODELS[group]))}
 
 
-def enlarged(pixels: Pixels, factor: float) -> Pixels:
-    """Enlarge by cubic interpolation."""
-    size = round(pixels.shape[0] * factor), round(pixels.shape[1] * factor)
-    return as_dtype(resize_bicubic(pixels, size).astype(np.float64), pixels.dtype)
+def enlarging(factor: float) -> Change:
+    """Return what enlarges by cubic interpolation."""
+
+    def enlarged(pixels: Pixels, _: int) -> Pixels:
+        size = round(pixels.shape[0] * factor), round(pixels.shape[1] * factor)
+        return as_dtype(resize_bicubic(pixels, size).astype(np.float64), pixels.dtype)
+
+    return enlarged
 
 
 def clipped(pixels: Pixels) -> Pixels:
     """Clip the brightest 1 % of each channel."""
-    return np.minimum(pixels, np.percentile(pixels, 99, axis=(0, 1)).astype(pixels.dtype))
+    brightest: Pixels = np.percentile(pixels, 99, axis=(0, 1)).astype(pixels.dtype)
+    return np.minimum(pixels, brightest)
 
 
-def through_jpeg(pixels: Pixels, quality: int) -> Pixels:
-    """Store as 8-bit JPEG, and read again."""
-    file = BytesIO()
-    Image.fromarray(squeezed(pixels, 256)).save(file, "JPEG", quality=quality)
-    return np.asarray(Image.open(file))
+def compressing(quality: int) -> Change:
+    """Return what stores as 8-bit JPEG, and reads again."""
+
+    def compressed(pixels: Pixels, _: int) -> Pixels:
+        file = BytesIO()
+        Image.fromarray(squeezed(pixels, 256)).save(file, "JPEG", quality=quality)
+        return np.asarray(Image.open(file))
+
+    return compressed
 
 
 def squeezed(pixels: Pixels, levels: int) -> Pixels:
@@ -97,18 +107,18 @@ def by_camera(pixels: Pixels, number: int) -> Pixels:
     return microscope(high, 2, rng=rng, levels=levels, blur=0.8, photons=200.0, read_noise=2.0)
 
 
-def deserving(group: str) -> dict[str, tuple[str, Callable[[Pixels, int], Pixels]]]:
+def deserving(group: str) -> dict[str, tuple[str, Change]]:
     """Return what is done to the images, and the kind of warning that they then deserve."""
-    cases: dict[str, tuple[str, Callable[[Pixels, int], Pixels]]] = {}
+    cases: dict[str, tuple[str, Change]] = {}
     for factor in (1.5, 2.0, 3.0, 4.0):
-        cases[f"enlarged x{factor:g}"] = "oversampled", lambda x, _, f=factor: enlarged(x, f)
+        cases[f"enlarged x{factor:g}"] = "oversampled", enlarging(factor)
     note = " (no warning due)" if group == "photos" else ""
     cases[f"brightest 1 % clipped{note}"] = "saturated", lambda x, _: clipped(x)
     if group == "microscopy":
         cases["binned (no warning due)"] = "noisy", lambda x, _: binned(crop_to_multiple(x, 2), 2)
         cases["camera"] = "noisy", by_camera
     for quality in (10, 20, 30, 40, 50, 60, 70):
-        cases[f"JPEG {quality}"] = "jpeg", lambda x, _, q=quality: through_jpeg(x, q)
+        cases[f"JPEG {quality}"] = "jpeg", compressing(quality)
     levels = 40 if group == "photos" else 8
     cases[f"{levels} levels"] = "range", lambda x, _: squeezed(x, levels)
     return cases

@@ -224,7 +224,7 @@ def compare(name: str, theirs: Step, ours: Ours, steps: int, rounds: int) -> dic
             their_times += taken
             our_times += mine
     ours.batches.close()
-    pairs = {"median": statistics.median, "fastest": min}
+    pairs: dict[str, Callable[[list[float]], float]] = {"median": statistics.median, "fastest": min}
     result: dict[str, Any] = {"training": name, "xla": ours.step.jit_compile}
     for word, of in pairs.items():
         isr, our = of(their_times), of(our_times)

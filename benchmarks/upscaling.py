@@ -58,10 +58,10 @@ def by_library(description: ModelDescription, engine: str) -> Callable[[Image], 
 
     opened: Any
     if engine == "keras":
-        opened = open_engine(keras_network(description), engine)
+        opened = open_engine(keras_network(description), "keras")
     else:  # without Keras, so that the memory is theirs alone
         kind = {"openvino": OpenVinoEngine, "onnxruntime": OnnxEngine}[engine]
-        opened = kind(description, random_weights(description.config))
+        opened = kind(description, random_weights(description.network))
     return lambda image: upscale(image, opened)
 
 
@@ -70,7 +70,7 @@ def keras_network(description: ModelDescription) -> Any:
     from src_models.model_io import new_model
 
     network = new_model(description)
-    for name, values in random_weights(description.config).items():
+    for name, values in random_weights(description.network).items():
         layer, kind = name.split("/")
         getattr(network.model.get_layer(layer), kind).assign(values)
     return network
@@ -148,7 +148,7 @@ class Torch:
 
 def by_torch(description: ModelDescription) -> Callable[[Image], object]:
     """Return the network in plain torch."""
-    config = description.config
+    config = description.network
     operations = Torch(random_weights(config))
     torch = operations.torch
 

@@ -10,6 +10,7 @@ that are named. A sharp picture is not a true one: compare with the input.
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from io import BytesIO
 from pathlib import Path
 
@@ -50,7 +51,7 @@ def cut(photo: Photo, corner: tuple[int, int], size: int, scale: int = 1) -> Pho
 
 
 def panels(
-    photo: Photo, models: list[ImageModel], corner: tuple[int, int], size: int
+    photo: Photo, models: Sequence[ImageModel], corner: tuple[int, int], size: int
 ) -> dict[str, Photo]:
     """Return what there is to compare of one photo, by name."""
     scale = max([model.scale for model in models], default=2)

@@ -63,7 +63,7 @@ def main() -> None:
     image = read_zarr_image(options.source)
     scale = describe_model(options.model).scale
     with start_cluster(options.workers, options.queue) as cluster, Client(cluster):
-        lazy = upscale(image.array, options.model, axes=image.axes)
+        lazy: Any = upscale(image.array, options.model, axes=image.axes)
         levels = create_pyramid(options.target, image, lazy.shape, lazy.chunksize, scale)
         write(lazy, levels, image.axes)
     print(f"{options.target}: {' x '.join(map(str, lazy.shape))}, {len(levels)} levels")

@@ -57,7 +57,7 @@ Case = tuple[str, Pixels, Pixels]
 
 
 def _read(path: Path) -> Pixels:
-    image = Image.open(path)
+    image: Image.Image = Image.open(path)
     if image.mode in ("P", "RGBA", "LA", "CMYK"):
         image = image.convert("RGB")
     pixels = np.asarray(image)

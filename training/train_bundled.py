@@ -71,7 +71,8 @@ def train(settings: dict[str, Any], data: Path, runs: Path) -> Path:
     assert result.last_model is not None
     # The last rather than the best by a few patches: with a rate that fell to zero they are one.
     trained = load_model(result.last_model)
-    record = trained.description.training | {
+    record = {
+        **trained.description.training,
         "trained_on": settings["model"]["trained_on"],
         "corpus": settings["corpus"],
         "machine": f"{platform.machine()}, CPU",
