@@ -41,6 +41,7 @@ def run(path: Path) -> Path:
         notebook,
         timeout=_MOST_SECONDS_OF_A_CELL,
         kernel_name="python3",
+        coalesce_streams=True,  # what is printed line by line in one block
         resources={"metadata": {"path": str(folder)}},
     )
     client.execute(env=environment)
