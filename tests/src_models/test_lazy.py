@@ -230,4 +230,4 @@ def test_self_ensemble_and_kept_intensities_are_those_of_the_image_in_memory(
 
 def test_a_lazy_mask_has_no_intensities_to_keep(tiny_network: Any) -> None:
     with pytest.raises(InvalidInputError, match="dtype bool"):
-        upscale(da.zeros((9, 9), bool), tiny_network(), keep_intensities=True)
+        upscale(da.zeros((9, 9), dtype=bool), tiny_network(), keep_intensities=True)
