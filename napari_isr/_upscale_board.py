@@ -55,6 +55,9 @@ class UpscaleBoard:
             self._progress.max = step.total
             self._progress.value = 0
             self._status.say(f"Tile 1 of {step.total} …")
+        elif step.done == step.total:
+            self._progress.value = self._progress.max
+            self._status.say("All tiles are done. Finishing …")
         # Signals may come faster than a window should be redrawn.
         elif now - self._redrawn > _REDRAW_SECONDS:
             self._redrawn = now

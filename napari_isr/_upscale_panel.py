@@ -25,6 +25,7 @@ from napari_isr._fields import (
 )
 from napari_isr._help import help_link
 from napari_isr._upscale_advice import AdviceNote
+from napari_isr._upscale_trust import TrustFields
 
 
 class UpscalePanel(Container[Any]):
@@ -42,6 +43,7 @@ class UpscalePanel(Container[Any]):
         super().__init__(labels=False, name="upscale")
         self._make_fields(layer_choices, model_choices)
         self._make_advanced()
+        self.trust = TrustFields()
         self._make_work()
         fields = labelled_rows(
             [
@@ -57,6 +59,7 @@ class UpscalePanel(Container[Any]):
         self.extend([fields, self.advice_note, self.plan_note, *work])
         layout = self.native.layout()
         layout.insertWidget(2, folded("Advanced settings", self._advanced.native))
+        layout.insertWidget(2, folded("Trust: can I believe it?", self.trust.container.native))
         layout.addWidget(help_link("upscale"))
         layout.addStretch()
 

@@ -15,6 +15,7 @@ from napari_isr._events import model_events
 from napari_isr._fields import Note, explain_items
 from napari_isr._layers import LayerSource, layer_type, result_layer, visible_region
 from napari_isr._qt_workers import new_worker
+from napari_isr._trust import judging_layers
 from napari_isr._upscale_board import UpscaleBoard
 from napari_isr._upscale_form import Job, check_job, named_descriptions
 from napari_isr._upscale_layer import ChosenLayer, image_layers
@@ -61,6 +62,7 @@ class UpscaleWidget(UpscalePanel, WhileOpen):
         self._viewer.events.theme.connect(self._refresh)
         self.model.changed.connect(self._model_chosen)
         self.engine.changed.connect(self._refresh)
+        self.trust.container.changed.connect(self._refresh)
         self.sharpness.changed.connect(self._refresh)
         self.run.clicked.connect(self._run_all)
         self.preview.clicked.connect(self._run_preview)
@@ -144,7 +146,8 @@ class UpscaleWidget(UpscalePanel, WhileOpen):
             description = self._models.get(description.faithful, description)
         engine = self.engine.value
         speed = self._speeds.get((model, engine))
-        return check_job(self.layer.value, description, self.axes.value, speed, engine)
+        trust = self.trust.chosen
+        return check_job(self.layer.value, description, self.axes.value, speed, engine, trust)
 
     @property
     def _can_be_sharper(self) -> bool:
@@ -172,7 +175,7 @@ class UpscaleWidget(UpscalePanel, WhileOpen):
         job = self._job()
         if job.is_possible:
             source = LayerSource.of(self.layer.value, self.axes.value)
-            self._start(source, self._settings(), job)
+            self._start(source, self._settings(trust=job.trust), job)
         else:  # the layer changed behind the form's back
             self._refresh()
 
@@ -190,7 +193,8 @@ class UpscaleWidget(UpscalePanel, WhileOpen):
         except SuperResolutionError as error:
             self._complain(self.status, str(error))
             return
-        self._start(source, self._settings(region=region, planes=planes), job)
+        settings = self._settings(region=region, planes=planes, trust=job.trust)
+        self._start(source, settings, job)
 
     def _start(self, source: LayerSource, settings: UpscaleSettings, job: Job) -> None:
         """Start the work; what is shown of it is up to the slots below."""
@@ -227,9 +231,20 @@ class UpscaleWidget(UpscalePanel, WhileOpen):
         # napari makes the result active; what is to be upscaled stays chosen all the same.
         self._chosen.follows = False
         self._viewer.add_layer(layer)
+        further = judging_layers(source, layer.name, settings.trust, result)
+        for other in further:
+            self._viewer.add_layer(other)
+        self._viewer.layers.selection.active = layer
         self._chosen.follows = True
-        how = " Zoom in: it is computed as you look at it." if lazy else ""
-        self.status.say(f"Done in {result.seconds:.1f} s: layer {layer.name!r} added.{how}")
+        words = [f"Done in {result.seconds:.1f} s: layer {layer.name!r} added."]
+        if lazy:
+            words.append("Zoom in: it is computed as you look at it.")
+        if result.consistency is not None:
+            words.append(f"Consistency with the image: {result.consistency.in_words}.")
+        if further:
+            kinds = " and ".join(other.name.rpartition(": ")[2] for other in further)
+            words.append(f"Above it, hidden until you click the eye: {kinds}.")
+        self.status.say(" ".join(words))
 
     def _last_preview(self, layer: napari.layers.Image) -> napari.layers.Image | None:
         """Return the layer that an earlier preview of the same layer and model made."""

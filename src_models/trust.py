@@ -6,6 +6,7 @@ from collections.abc import Generator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Unpack
 
+import numpy as np
 from numpy.typing import NDArray
 
 from src_models.axes import ArrayLike, check_axes, guess_axes
@@ -97,3 +98,9 @@ def judged_steps(
         )
         found = yield from telling(comparing, lambda: _ALL_TILES)
     return Judged(result, spread, found)
+
+
+def worst_of_colours(values: NDArray[Any]) -> NDArray[Any]:
+    """Return of each pixel's colours, the last axis, the value farthest from 0, with its sign."""
+    high, low = values.max(axis=-1), values.min(axis=-1)
+    return np.asarray(np.where(-low > high, low, high))
