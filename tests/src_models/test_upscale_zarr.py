@@ -16,7 +16,7 @@ import zarr
 
 from src_models import blocks, upscale, upscale_to_zarr, upscale_to_zarr_steps
 from src_models.errors import InvalidInputError, NetworkError
-from src_models.tiff_writing import halved
+from src_models.pyramid import halved
 from src_models.zarr_files import read_zarr_image
 
 SIZES = {"T": 2.0, "C": 1.0, "Z": 0.5, "Y": 0.1, "X": 0.2}
@@ -308,3 +308,21 @@ def test_the_source_is_read_in_pieces(tiny_network: Any, tmp_path: Path) -> None
     peak(96)
     few, many = peak(192), peak(96 * 20)
     assert many < few + 2 * 2**20
+
+
+def test_self_ensemble_and_kept_intensities_go_block_by_block(
+    tiny_network: Any, tmp_path: Path
+) -> None:
+    image = image_of(2, 60, 50)
+    how = {"axes": "ZYX", "tile_size": 16, "self_ensemble": True, "keep_intensities": True}
+    steps = upscale_to_zarr_steps(image, tmp_path / "a.zarr", tiny_network(), **how)
+    for _ in range(5):  # begun, and interrupted among the blocks
+        next(steps)
+    steps.close()
+    with pytest.raises(InvalidInputError, match="self_ensemble was True"):
+        upscale_to_zarr(
+            image, tmp_path / "a.zarr", tiny_network(), **how | {"self_ensemble": False}
+        )
+    written = upscale_to_zarr(image, tmp_path / "a.zarr", tiny_network(), **how)
+    expected = upscale(image, tiny_network(), **how)
+    np.testing.assert_array_equal(read_zarr_image(written).array[:], expected)
