@@ -96,7 +96,7 @@ def test_left_of_the_mouse_is_left_and_right_of_it_right(show, point):
     viewer = show(left, right)
     curtain = Curtain(viewer, left, right)
     curtain.start()
-    assert_cut(viewer, canvas_of(viewer).native.width() // 2)
+    assert_cut(viewer, round(canvas_of(viewer).native.width() / 2))
     for zoom in (1, 3.7, 40):
         viewer.scene.camera.zoom *= zoom
         for x in (200, 317, 400):
