@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from src_models.pipeline import Progress
 
 _REDRAW_SECONDS = 0.1
+_PARTS = 1000
 
 
 class UpscaleBoard:
@@ -31,7 +32,7 @@ class UpscaleBoard:
     def __init__(self, progress: ProgressBar, status: Note) -> None:
         self._progress, self._status = progress, status
         self._redrawn = 0.0
-        self._first: tuple[float, int] | None = None
+        self._first: tuple[float, float] | None = None
 
     def begin(self) -> None:
         """Show that work starts."""
@@ -49,23 +50,21 @@ class UpscaleBoard:
             )
             self._status.say(f"Loading the network.{start if step.starts_keras else ''} …")
             return
-        now = time.monotonic()
-        if step.done == 0:
+        now, done = time.monotonic(), step.done + step.begun
+        if not done:
             self._first = None
-            self._progress.max = step.total
-            self._progress.value = 0
+            self._progress.max, self._progress.value = _PARTS, 0
             self._status.say(f"Tile 1 of {step.total} …")
         elif step.done == step.total:
-            self._progress.value = self._progress.max
+            self._progress.value = _PARTS
             self._status.say("All tiles are done. Finishing …")
         # Signals may come faster than a window should be redrawn.
         elif now - self._redrawn > _REDRAW_SECONDS:
             self._redrawn = now
-            self._progress.max = step.total
-            self._progress.value = step.done
-            self._first = self._first or (now, step.done)
-            since, done = now - self._first[0], step.done - self._first[1]
-            left = f", {in_words(since / done * (step.total - step.done))} left" if done else ""
+            self._progress.value = round(_PARTS * done / step.total)
+            self._first = self._first or (now, done)
+            since, more = now - self._first[0], done - self._first[1]
+            left = f", {in_words(since / more * (step.total - done))} left" if more > 0 else ""
             self._status.say(f"{step.done} of {step.total} tiles{left}")
 
     def end(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from magicgui.widgets import (
@@ -14,6 +15,7 @@ from magicgui.widgets import (
     PushButton,
     SpinBox,
 )
+from superqt import QCollapsible
 
 from napari_isr._fields import (
     Note,
@@ -58,8 +60,11 @@ class UpscalePanel(Container[Any]):
         work = [self.preview, buttons, self.progress, self.status]
         self.extend([fields, self.advice_note, self.plan_note, *work])
         layout = self.native.layout()
-        layout.insertWidget(2, folded("Advanced settings", self._advanced.native))
-        layout.insertWidget(2, folded("Trust: can I believe it?", self.trust.container.native))
+        trust = folded("Trust: can I believe it?", self.trust.container.native)
+        advanced = folded("Advanced settings", self._advanced.native)
+        for place, section, other in ((2, trust, advanced), (3, advanced, trust)):
+            layout.insertWidget(place, section)
+            section.toggled.connect(partial(_make_room, other))
         layout.addWidget(help_link("upscale"))
         layout.addStretch()
 
@@ -122,3 +127,9 @@ class UpscalePanel(Container[Any]):
         """How the image is cut for the network; None leaves it to the library."""
         boxes: list[SpinBox] = [self.tile_size, self.overlap, self.batch_size]
         return {str(box.name): None if box.value < 0 else int(box.value) for box in boxes}
+
+
+def _make_room(other: QCollapsible, is_open: bool) -> None:
+    """Fold the other section away: a small screen has room for one."""
+    if is_open:
+        other.collapse(animate=False)

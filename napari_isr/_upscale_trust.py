@@ -46,7 +46,7 @@ class TrustFields:
             name="consistency",
             text="Add a layer where it disagrees with the image",
             tooltip="Consistency: the result, brought back to the image's own pixels, minus the "
-            "image, in sigmas of the image's noise. White is agreement, full red or blue is 3 "
+            "image, in sigmas of the image's noise. Pale is agreement, full red or blue is 3 "
             "sigmas or more too bright or too dark. The share of pixels that agree is told after "
             "each run anyway.",
         )
@@ -57,13 +57,21 @@ class TrustFields:
             "that sums and means over regions can be measured. It keeps the image's noise, too, "
             "and so undoes what a denoising model did.",
         )
+        self._was_asked = False
         fields = [self.self_ensemble, self.uncertainty, self.consistency, self.keep_intensities]
         self.container = Container[Any](widgets=fields, labels=True)
+        self.container.margins = (0, 0, 0, 0)
         self.container.changed.connect(self._arrange)
 
     def _arrange(self) -> None:
-        """Show that an uncertainty takes a self-ensemble."""
-        self.self_ensemble.enabled = not self.uncertainty.value
+        """Show that an uncertainty takes a self-ensemble, and no longer than it is asked for."""
+        is_free, takes_it = self.self_ensemble.enabled, bool(self.uncertainty.value)
+        if is_free == takes_it:
+            if takes_it:
+                self._was_asked = bool(self.self_ensemble.value)
+            self.self_ensemble.enabled = not takes_it
+            with self.container.changed.blocked():
+                self.self_ensemble.value = takes_it or self._was_asked
 
     @property
     def chosen(self) -> Trust:

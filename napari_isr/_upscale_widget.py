@@ -240,10 +240,10 @@ class UpscaleWidget(UpscalePanel, WhileOpen):
         if lazy:
             words.append("Zoom in: it is computed as you look at it.")
         if result.consistency is not None:
-            words.append(f"Consistency with the image: {result.consistency.in_words}.")
+            words.append(f"Compared with the image, {result.consistency.in_words}.")
         if further:
             kinds = " and ".join(other.name.rpartition(": ")[2] for other in further)
-            words.append(f"Above it, hidden until you click the eye: {kinds}.")
+            words.append(f"Hidden above it: {kinds}.")
         self.status.say(" ".join(words))
 
     def _last_preview(self, layer: napari.layers.Image) -> napari.layers.Image | None:

@@ -23,10 +23,13 @@ class Progress:
     ----------
     done, total : int
         Tiles; `total` grows if tiles must be made smaller on the way.
+    begun : float
+        How many tiles' worth of the work in hand is done, where the engine tells.
     """
 
     done: int
     total: int
+    begun: float = 0.0
 
 
 def run_tiles(work: TileWork, network: Engine) -> Generator[Progress, None, None]:
@@ -59,7 +62,9 @@ def run_tiles(work: TileWork, network: Engine) -> Generator[Progress, None, None
                 batch = reading[0][1].result()
                 answer = running.submit(network.run, batch.tiles)
                 while not wait([answer], _PATIENCE_S).done:
-                    yield Progress(work.done, work.total)
+                    # A self-ensemble asks the network several times and knows how far it is.
+                    begun = getattr(network, "share", 0.0) * len(batch.places)
+                    yield Progress(work.done, work.total, begun)
                 answers = answer.result()
             except (OutOfMemoryError, MemoryError) as error:
                 wait([future for _, future in reading])

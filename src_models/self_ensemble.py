@@ -40,6 +40,11 @@ class SelfEnsemble:
         Whether the standard deviation over the eight follows as further channels.
     as_grey : bool
         Average the channels before taking the deviation, where a grey image stands in each.
+
+    Attributes
+    ----------
+    share : float
+        How much of the batch in work is done, from 0 to 1.
     """
 
     def __init__(self, engine: Engine, *, spread: bool = False, as_grey: bool = False) -> None:
@@ -47,6 +52,7 @@ class SelfEnsemble:
         self._engine, self._spread, self._as_grey = engine, spread, as_grey
         self._running: NDArray[np.float32] | None = None
         self._stopped = False
+        self.share = 0.0
 
     def run(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
         """Answer ``(B, H, W, C)`` with ``(B, H * scale, W * scale, C)``, or twice as many channels.
@@ -70,7 +76,8 @@ class SelfEnsemble:
         return np.concatenate([mean, deviation], axis=-1, dtype=np.float32)
 
     def _answers(self, batch: NDArray[np.float32]) -> Iterator[NDArray[np.float32]]:
-        for turned, up, left in _TRANSFORMS:
+        for number, (turned, up, left) in enumerate(_TRANSFORMS):
+            self.share = number / len(_TRANSFORMS)
             if self._stopped:
                 raise NetworkError("The run was stopped. Start it again to have a result.")
             seen = batch.swapaxes(1, 2) if turned else batch
