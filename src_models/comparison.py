@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from src_models import metrics
-from src_models.axes import ArrayLike, is_lazy
+from src_models.axes import ArrayLike
 from src_models.degrade import resize_bicubic
 from src_models.errors import InvalidInputError
 from src_models.intensity import as_dtype
@@ -174,36 +174,40 @@ def interpolated_stack(array: ArrayLike, axes: str, scale: int) -> Any:
         shape = larger.shape[:2] + moved.shape[2:]
         return np.moveaxis(larger.reshape(shape), (0, 1), (y, x))
 
-    if isinstance(array, np.ndarray) and not set(axes) - set("YXC"):
-        return enlarged(array)
-    import dask.array
-
-    whole = dict.fromkeys("YX", -1)
-    chunks = tuple(whole.get(axis, 1) for axis in axes)
-    if axes.endswith("YXC"):
-        chunks = (*chunks[:-1], -1)
-    stack = dask.array.asarray(array).rechunk(chunks)
-    larger_chunks = tuple(
+    stack = _by_planes(array, axes)
+    if isinstance(stack, np.ndarray):
+        return enlarged(stack)
+    chunks = tuple(
         tuple(n * scale for n in sizes) if axis in "YX" else sizes
         for axis, sizes in zip(axes, stack.chunks, strict=True)
     )
-    return stack.map_blocks(enlarged, dtype=stack.dtype, chunks=larger_chunks, meta=stack._meta)
+    return stack.map_blocks(enlarged, dtype=stack.dtype, chunks=chunks, meta=stack._meta)
 
 
-def difference(image: ArrayLike, reference: ArrayLike, *, colours: int | None = None) -> Any:
+def _by_planes(array: ArrayLike, axes: str) -> Any:
+    """Return an array of one plane as it is, any other as a dask array with a chunk a plane."""
+    whole = "YXC" if axes.endswith("YXC") else "YX"
+    if isinstance(array, np.ndarray) and not set(axes) - set(whole):
+        return array
+    import dask.array
+
+    return dask.array.asarray(array).rechunk(tuple(-1 if a in whole else 1 for a in axes))
+
+
+def difference(image: ArrayLike, reference: ArrayLike, axes: str) -> Any:
     """Return where an image is brighter (above 0) or darker than another.
 
     Parameters
     ----------
     image, reference : array-like
         Of equal shape.
-    colours : int, optional
-        So many channels on the last axis are averaged; None if it holds none.
+    axes : str
+        Of both. Channels at the end, after Y and X, are colours: they are averaged, without alpha.
 
     Returns
     -------
     ndarray or dask array of float32
-        ``image - reference``; computed as it is asked for if either is lazy.
+        ``image - reference``; of stacks a dask array, computed as it is asked for.
 
     Raises
     ------
@@ -215,16 +219,33 @@ def difference(image: ArrayLike, reference: ArrayLike, *, colours: int | None = 
             "A difference is taken pixel by pixel, so both must be equally large. "
             f"Received: shapes {tuple(image.shape)} and {tuple(reference.shape)}."
         )
-    pair: list[Any] = [image, reference]
-    if is_lazy(image) or is_lazy(reference):
-        import dask.array
-
-        pair = [dask.array.asarray(x) for x in pair]
-    a, b = (x.astype(np.float64) for x in pair)
+    a, b = (_by_planes(x, axes).astype(np.float64) for x in (image, reference))
     result = a - b
-    if colours is not None:
-        result = result[..., :colours].mean(axis=-1)
+    if axes.endswith("YXC"):
+        result = result[..., :3].mean(axis=-1)
     return result.astype(np.float32)
+
+
+def brightness(plane: NDArray[Any]) -> NDArray[np.float64]:
+    """Return the mean over channels, with the median in place of what is not finite.
+
+    Parameters
+    ----------
+    plane : ndarray
+        ``(Y, X)`` or ``(Y, X, C)``.
+
+    Returns
+    -------
+    ndarray of float64
+        ``(Y, X)``.
+    """
+    values = plane.astype(np.float64)
+    if values.ndim == 3:
+        values = values.mean(axis=-1)
+    finite = np.isfinite(values)
+    if finite.all():
+        return values
+    return np.where(finite, values, np.median(values[finite]) if finite.any() else 0.0)
 
 
 def symmetric_limit(values: NDArray[Any]) -> float:

@@ -10,6 +10,7 @@ from skimage.metrics import (
 )
 
 from src_models.comparison import (
+    brightness,
     compare_with_truth,
     difference,
     interpolated,
@@ -91,7 +92,7 @@ def test_images_of_different_sizes_are_refused(truth):
     with pytest.raises(InvalidInputError, match="equally large"):
         compare_with_truth(truth, truth[:-1])
     with pytest.raises(InvalidInputError, match="equally large"):
-        difference(truth, truth[:-1])
+        difference(truth, truth[:-1], "YX")
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
@@ -123,18 +124,33 @@ def test_stacks_are_interpolated_plane_by_plane_when_asked_for(axes, shape, is_l
 
 
 def test_one_plane_is_interpolated_at_once():
-    plane = np.random.default_rng(0).integers(0, 255, (3, 8, 9)).astype(np.uint8)
-    larger = interpolated_stack(plane, "CYX", 2)
-    np.testing.assert_array_equal(larger[1], interpolated(plane[1], 2))
+    plane = np.random.default_rng(0).integers(0, 255, (8, 9, 3)).astype(np.uint8)
+    larger = interpolated_stack(plane, "YXC", 2)
+    np.testing.assert_array_equal(larger, interpolated(plane, 2))
 
 
 def test_differences_have_signs_whatever_the_dtype(truth, image):
-    found = difference(image, truth)
+    found = difference(image, truth, "YX")
     np.testing.assert_array_equal(found, image.astype(float) - truth)
-    lazy = difference(dask.array.from_array(image), truth)
+    lazy = difference(dask.array.from_array(image), truth, "YX")
     np.testing.assert_array_equal(lazy.compute(), found)
-    colours = difference(np.zeros((4, 5, 3)), np.ones((4, 5, 3)), colours=3)
-    np.testing.assert_array_equal(colours, np.full((4, 5), -1))
+    stack = difference(np.stack([image, truth]), np.stack([truth, image]), "ZYX")
+    np.testing.assert_array_equal(stack[1].compute(), -found)
+
+
+def test_the_difference_of_colours_is_that_of_their_mean_without_alpha():
+    one, other = np.zeros((4, 5, 4)), np.ones((4, 5, 4))
+    other[..., 3] = 255
+    np.testing.assert_array_equal(difference(one, other, "YXC"), np.full((4, 5), -1))
+
+
+def test_brightness_has_no_holes(truth):
+    colours = np.stack([truth, truth, truth], axis=-1)
+    np.testing.assert_allclose(brightness(colours), truth)
+    hole = truth.astype(float)
+    hole[0, 0] = np.inf
+    assert brightness(hole)[0, 0] == pytest.approx(np.median(truth), abs=20)
+    np.testing.assert_array_equal(brightness(np.full((2, 2), np.nan)), 0)
 
 
 def test_the_limit_of_differences_is_above_0():

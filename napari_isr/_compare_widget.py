@@ -1,0 +1,324 @@
+"""The Compare dock widget: input, results and truth beside each other, in numbers and curves."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from qtpy.QtCore import QTimer
+from qtpy.QtWidgets import QApplication
+
+from napari_isr._compare_curves import CompareCurves
+from napari_isr._compare_layers import added_layer
+from napari_isr._compare_panel import ComparePanel
+from napari_isr._compare_plots import colours_of
+from napari_isr._compare_request import Check, check, is_made_from, is_made_here
+from napari_isr._compare_table import as_csv
+from napari_isr._compare_views import NONE, Views
+from napari_isr._compare_words import measured_in_words
+from napari_isr._compare_work import (
+    RESULT,
+    Measured,
+    NewLayer,
+    Step,
+    interpolating,
+    measuring,
+    subtracting,
+)
+from napari_isr._qt_workers import new_worker
+from napari_isr._workers import show_our_warning
+
+if TYPE_CHECKING:
+    import napari.layers
+    import napari.viewer
+
+_PAUSE_MS = 100
+
+
+class CompareWidget(ComparePanel):
+    """Compare an image with what was made of it, and with the truth.
+
+    Parameters
+    ----------
+    viewer : napari.viewer.Viewer
+        Whose layers are offered, and where layers are added.
+    """
+
+    def __init__(self, viewer: napari.viewer.Viewer) -> None:
+        self._viewer = viewer
+        self._worker: Any = None
+        self._is_cancelling = False
+        self._input: Any = None
+        self._truth: Any = None
+        self._asked: dict[tuple[str, str], bool] = {}
+        self._watched: dict[str, Any] = {}
+        self._check = Check()
+        self.measured: Measured | None = None
+        super().__init__(self._inputs, self._truths, self._lines, self._result_changed)
+        self._views = Views(viewer)
+        self._curves = CompareCurves(self, viewer)
+        self._pause = QTimer(self)
+        self._pause.setSingleShot(True)
+        self._pause.setInterval(_PAUSE_MS)
+        self._connect()
+        self._layers_changed()
+        self._theme_changed()
+
+    def _connect(self) -> None:
+        layers = self._viewer.layers
+        layers.events.inserted.connect(self._layers_changed)
+        layers.events.removed.connect(self._layers_changed)
+        layers.events.renamed.connect(self._layers_renamed)
+        self._viewer.dims.events.current_step.connect(self._later)
+        self._viewer.events.theme.connect(self._theme_changed)
+        self._pause.timeout.connect(self._refresh)
+        self.fields.input.changed.connect(self._input_chosen)
+        self.fields.truth.changed.connect(self._truth_chosen)
+        self.run.clicked.connect(self._measure)
+        self.cancel.clicked.connect(self._cancel)
+        self.copy.clicked.connect(self._copy)
+        self.subtract.clicked.connect(self._subtract)
+        self.add_bicubic.clicked.connect(self._add_bicubic)
+        self.view.changed.connect(self._show_view)
+        self.table.currentCellChanged.connect(self._row_chosen)
+
+    # What is chosen -----------------------------------------------------------------------------
+
+    def _images(self) -> list[napari.layers.Image]:
+        from napari.layers import Image
+
+        return [x for x in self._viewer.layers if isinstance(x, Image) and not is_made_here(x)]
+
+    def _inputs(self, _combo: Any = None) -> list[napari.layers.Image]:
+        return self._images()
+
+    def _truths(self, _combo: Any = None) -> list[napari.layers.Image]:
+        return [x for x in self._images() if x != self._input]
+
+    def _lines(self, _combo: Any = None) -> list[napari.layers.Shapes]:
+        from napari.layers import Shapes
+
+        return [x for x in self._viewer.layers if isinstance(x, Shapes)]
+
+    def _layers_changed(self) -> None:
+        """Offer the layers there are; what was chosen stays so while it exists."""
+        images = self._images()
+        self._watch(images)
+        if self._input not in images:
+            self._input = self._likely_input(images)
+        if self._truth not in images or self._truth == self._input:
+            self._truth = None
+        self._offer()
+
+    def _layers_renamed(self) -> None:
+        self._offer()
+        self.table.rename()
+        self._curves.draw()
+
+    def _watch(self, images: list[napari.layers.Image]) -> None:
+        """Notice when the pixels of a layer are replaced or it is moved."""
+        now = {str(layer.unique_id): layer for layer in images}
+        for key in self._watched.keys() - now.keys():
+            self._connect_layer(self._watched[key], is_on=False)
+        for key in now.keys() - self._watched.keys():
+            self._connect_layer(now[key], is_on=True)
+        self._watched = now
+
+    def _connect_layer(self, layer: Any, *, is_on: bool) -> None:
+        events = layer.events
+        for event in (events.data, events.scale, events.translate, events.units):
+            (event.connect if is_on else event.disconnect)(self._later)
+
+    def _likely_input(self, images: list[napari.layers.Image]) -> napari.layers.Image | None:
+        """Return what a result was made from, else what is active, else the last image."""
+        for layer in reversed(images):
+            for source in images:
+                if source != layer and is_made_from(layer, source, images):
+                    return source
+        active = self._viewer.layers.selection.active
+        return active if active in images else (images[-1] if images else None)
+
+    def _input_chosen(self, layer: napari.layers.Image | None) -> None:
+        self._input = layer
+        if self._truth == layer:
+            self._truth = None
+        self._offer()
+
+    def _truth_chosen(self, layer: napari.layers.Image | None) -> None:
+        self._truth = layer
+        self._offer()
+
+    def _result_changed(self, layer: napari.layers.Image, is_checked: bool) -> None:
+        if self._input is not None:
+            self._asked[str(self._input.unique_id), str(layer.unique_id)] = is_checked
+        self._refresh()
+
+    def _offer(self) -> None:
+        """Bring the lists up to date with the layers and with each other."""
+        for combo, wanted in ((self.fields.input, self._input), (self.fields.truth, self._truth)):
+            with combo.changed.blocked():
+                combo.reset_choices()
+                combo.value = wanted
+        others = [x for x in self._images() if x not in (self._input, self._truth)]
+        self.fields.results.offer(others, self._is_checked)
+        self._curves.offer(self._lines())
+        self._refresh()
+
+    def _is_checked(self, layer: napari.layers.Image) -> bool:
+        if self._input is None:
+            return False
+        asked = self._asked.get((str(self._input.unique_id), str(layer.unique_id)))
+        if asked is not None:
+            return asked
+        return is_made_from(layer, self._input, self._images())
+
+    def _later(self) -> None:
+        self._pause.start()
+
+    def _refresh(self) -> None:
+        """Say what does not fit, and whether the numbers are those of what is shown."""
+        if not self._is_open:
+            return
+        fields, theme = self.fields, self._viewer.theme
+        results, others = fields.results.checked, len(fields.results.layers)
+        point = self._viewer.dims.point
+        self._check = check(self._input, results, self._truth, point, others=others)
+        fields.say(self._check, theme)
+        is_running, has_request = self._worker is not None, self._check.request is not None
+        fields.native.setEnabled(not is_running)
+        self.run.enabled = has_request and not is_running
+        self.cancel.enabled = is_running and not self._is_cancelling
+        has_numbers = self.measured is not None
+        self.copy.enabled = has_numbers
+        self.subtract.enabled = self.add_bicubic.enabled = has_numbers and not is_running
+        self.view.enabled = has_request
+        if not has_request and self.view.value != NONE:
+            self.view.value = NONE
+        if not is_running and has_numbers:
+            self._say_measured()
+        elif not has_numbers:
+            first = "Measure fills this table." if has_request else "First choose what to compare."
+            self.number_note.say(first)
+
+    def _say_measured(self) -> None:
+        assert self.measured is not None
+        request = self._check.request
+        is_same = request is not None and request.key == self.measured.request.key
+        words = measured_in_words(self.measured)
+        if not is_same:
+            words = f"{words} What is chosen or shown has changed since: Measure again."
+        self.number_note.say(words, complaint=not is_same, theme=self._viewer.theme, bold=False)
+
+    def _theme_changed(self) -> None:
+        self._curves.follow_theme(self._viewer.theme)
+        self._show_table()
+        self._refresh()
+
+    # Work ---------------------------------------------------------------------------------------
+
+    def _measure(self) -> None:
+        self._refresh()
+        if self._check.request is not None:
+            self._start(self._show_measured, measuring, self._check.request)
+
+    def _start(self, show: Any, function: Any, *arguments: Any) -> None:
+        """Start work; what is shown of it is up to the slots below."""
+        self._is_cancelling = False
+        self._worker = worker = new_worker(function, *arguments)
+        worker.yielded.connect(self._while_open(self._show_step))
+        worker.returned.connect(self._while_open(show))
+        worker.warned.connect(show_our_warning)
+        worker.errored.connect(self._while_open(self._show_error))
+        worker.aborted.connect(self._while_open(partial(self.status.say, "Cancelled.")))
+        worker.finished.connect(self._while_open(self._finished))
+        self.progress.visible = True
+        self.progress.max = 0  # busy
+        self.status.say("Starting …")
+        self._refresh()
+        worker.start()
+
+    def _show_step(self, step: Step) -> None:
+        self.progress.max = step.total
+        self.progress.value = step.done
+        if not self._is_cancelling:
+            self.status.say(step.words)
+
+    def _show_measured(self, measured: Measured) -> None:
+        self.measured = measured
+        self.status.say("")
+        self._show_table()
+        self._curves.show(measured)
+
+    def _show_table(self) -> None:
+        rows = () if self.measured is None else self.measured.rows
+        self.table.show_rows(self.measured, colours_of(rows, self._viewer.theme))
+
+    def _show_error(self, error: Exception) -> None:
+        self.status.say(str(error), complaint=True, theme=self._viewer.theme)
+
+    def _finished(self) -> None:
+        self._worker = None
+        self.progress.visible = False
+        self._refresh()
+
+    def _cancel(self) -> None:
+        self._quit_worker()
+        self._is_cancelling = True
+        self.cancel.enabled = False
+        self.status.say("Cancelling after the part in work …")
+
+    def _quit_worker(self) -> None:
+        if self._worker is not None:
+            self._worker.quit()
+
+    # What to do with it -------------------------------------------------------------------------
+
+    def _copy(self) -> None:
+        clipboard = QApplication.clipboard()
+        if self.measured is not None and clipboard is not None:
+            clipboard.setText(as_csv(self.measured))
+            self.status.say("The numbers are on the clipboard.")
+
+    def _subtract(self) -> None:
+        row = self.table.chosen
+        if self.measured is not None and row is not None:
+            self._start(self._add_layer, subtracting, self.measured.request, row)
+
+    def _add_bicubic(self) -> None:
+        row = self.table.chosen
+        if self.measured is not None and row is not None:
+            self._start(self._add_layer, interpolating, self.measured.request, row.factor)
+
+    def _add_layer(self, new: NewLayer) -> None:
+        layer = added_layer(new)
+        self._viewer.add_layer(layer)
+        self.status.say(f"Layer {layer.name!r} added.")
+
+    def _row_chosen(self) -> None:
+        if self.view.value != NONE:
+            self._show_view(self.view.value)
+
+    def _show_view(self, kind: str) -> None:
+        request = self._check.request
+        if request is None:
+            self._views.stop()
+            self.view_note.say("")
+            return
+        row = self.table.chosen
+        offered = [candidate.layer for candidate in request.results]
+        chosen = row.candidate.layer if row is not None and row.kind == RESULT else None
+        result = chosen if chosen in offered else offered[0]
+        self.view_note.say(self._views.show(kind, request, result))
+
+    def _let_go(self) -> None:
+        self._quit_worker()
+        self._pause.stop()
+        self._views.stop()
+        self._curves.let_go()
+        self._watch([])
+        layers = self._viewer.layers
+        layers.events.inserted.disconnect(self._layers_changed)
+        layers.events.removed.disconnect(self._layers_changed)
+        layers.events.renamed.disconnect(self._layers_renamed)
+        self._viewer.dims.events.current_step.disconnect(self._later)
+        self._viewer.events.theme.disconnect(self._theme_changed)

@@ -1,0 +1,21 @@
+"""What the Compare widget says of its numbers."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from napari_isr._compare_work import Measured
+
+
+def measured_in_words(measured: Measured) -> str:
+    """Say what was measured, and what the numbers refer to."""
+    request = measured.request
+    words = [f"Measured on the plane {request.place}." if request.place else ""]
+    if measured.data_range is not None and request.truth is not None:
+        is_bytes = np.dtype(request.truth.source.array.dtype) == np.uint8
+        basis = "" if is_bytes else ", the central 99.8 % of the truth"
+        words.append(f"PSNR and SSIM refer to a range of {measured.data_range:.4g}{basis}.")
+    else:
+        words.append("Without a truth no number tells what is right: agreement can only disprove.")
+    notes = [f"{row.name}: {note}" for row in measured.rows for note in row.notes]
+    return " ".join([word for word in words if word] + notes[:1])
