@@ -9,7 +9,7 @@ from magicgui.widgets import Label
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QListWidget, QListWidgetItem
 
-from napari_isr._compare_request import Check
+from napari_isr._compare_fit import Check
 from napari_isr._docked import beside
 from napari_isr._fields import Note, narrow_combo
 from napari_isr._train_fields import LABEL_WIDTH, Row, column

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -221,23 +222,34 @@ def _fill(
             pen = pyqtgraph.mkPen(colour, width=1, style=Qt.PenStyle.DotLine)
             plot.addItem(pyqtgraph.InfiniteLine(curve.mark, pen=pen))
     # A legend inside would lie on the curves.
-    named = [curve for curve in curves if curve.name]
-    for line, curve in enumerate(named, start=1):
+    view.addLabel(
+        _legend([curve for curve in curves if curve.name], colours["text"]),
+        row=1,
+        col=0,
+        size="8pt",
+        color=colours["text"],
+        justify="left",
+    )
+
+
+def _legend(curves: Sequence[Curve], text_colour: str) -> str:
+    """Return names after their strokes, short ones beside each other."""
+    lines: list[str] = []
+    room = 0
+    for curve in curves:
+        name = _short(curve.name)
         stroke = "- -" if curve.dashed else "\u2014"
-        colour = curve.colour or colours["text"]
-        view.addLabel(
-            f'<span style="color: {colour}"><b>{stroke}</b></span> {_escaped(curve.name)}',
-            row=line,
-            col=0,
-            size="8pt",
-            color=colours["text"],
-            justify="left",
-        )
+        colour = curve.colour or text_colour
+        entry = f'<span style="color: {colour}"><b>{stroke}</b></span> {html.escape(name)}'
+        if room > len(name) + 6:
+            lines[-1] += f"&nbsp;&nbsp;&nbsp; {entry}"
+            room -= len(name) + 6
+        else:
+            lines.append(entry)
+            room = _LEGEND_LETTERS - len(name)
+    return "<br>".join(lines)
 
 
-def _escaped(name: str) -> str:
-    import html
-
+def _short(name: str) -> str:
     half = _LEGEND_LETTERS // 2
-    short = name if len(name) <= _LEGEND_LETTERS else f"{name[:half]}…{name[-half:]}"
-    return html.escape(short)
+    return name if len(name) <= _LEGEND_LETTERS else f"{name[:half]}…{name[-half:]}"

@@ -15,7 +15,7 @@ from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QTableWidget, QTableW
 from napari_isr._compare_work import BICUBIC, RESULT, Measured, Row
 
 _ROW_HEIGHT = 22
-_NAME_WIDTH = 110
+_NAME_WIDTH = 96
 _NONE = "\u2013"
 _NO_RESOLUTION = "none"
 
@@ -33,12 +33,12 @@ class _Column:
 
 _TRUTH_COLUMNS = (
     _Column("psnr", "PSNR", "Peak signal-to-noise ratio against the truth in dB.", ".2f", max),
-    _Column("ssim", "SSIM", "Structural similarity with the truth: 1 is equal.", ".4f", max),
+    _Column("ssim", "SSIM", "Structural similarity with the truth: 1 is equal.", ".3f", max),
     _Column(
         "nrmse",
         "NRMSE",
         "Root mean squared error over the truth's root mean square: 0 is equal.",
-        ".4f",
+        ".3f",
         min,
     ),
 )

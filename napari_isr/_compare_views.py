@@ -6,6 +6,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from napari_isr._compare_request import Request
+from src_models.errors import SuperResolutionError
 
 if TYPE_CHECKING:
     import napari.layers
@@ -13,56 +14,85 @@ if TYPE_CHECKING:
 
 NONE, CURTAIN, SIDE_BY_SIDE = "as it is", "curtain under the mouse", "side by side"
 VIEWS = (NONE, CURTAIN, SIDE_BY_SIDE)
+_ENDED = "The view has ended, because layers came or went."
 
 
-class Views:
-    """What the viewer is made to show.
+class CompareViews:
+    """Makes the viewer show what is chosen in a panel.
 
     Parameters
     ----------
     viewer : napari.viewer.Viewer
         Which is left as it was.
+    choice, note : ComboBox, Note
+        Where the view is chosen, and explained.
     """
 
-    def __init__(self, viewer: napari.viewer.Viewer) -> None:
-        self._viewer = viewer
+    def __init__(self, viewer: napari.viewer.Viewer, choice: Any, note: Any) -> None:
+        self._viewer, self._choice, self._note = viewer, choice, note
         self._shown: Any = None
+        self._layers: list[Any] = []
+        self._request: Request | None = None
+        self._result: Any = None
+        choice.changed.connect(self._show)
 
-    def show(self, kind: str, request: Request, result: napari.layers.Image) -> str:
-        """Undo what was shown and show another view; return what it is in words.
+    def renew(self, request: Request | None, result: napari.layers.Image | None) -> None:
+        """Follow what is chosen; say so if the view has ended by itself.
 
         Parameters
         ----------
-        kind : str
-            One of `VIEWS`.
-        request : Request
+        request : Request, optional
             The layers.
-        result : Image
+        result : Image, optional
             The one that is right of the curtain.
         """
-        self.stop()
-        if kind == NONE:
-            return ""
-        try:
-            module = import_module("napari_isr._compare_view")
-        except ImportError:
-            return ""
-        Curtain, SideBySide = module.Curtain, module.SideBySide
+        self._request, self._result = request, result
+        self._choice.enabled = request is not None
+        if self._choice.value == NONE:
+            return
+        if request is None or self._shown is None or not self._shown.active:
+            self._end(_ENDED)
+        elif self._layers != self._chosen_layers():
+            self._show()
 
-        left = request.input.layer
+    def _chosen_layers(self) -> list[Any]:
+        request = self._request
+        assert request is not None
+        truth = [] if request.truth is None else [request.truth.layer]
+        others = [candidate.layer for candidate in request.results]
+        return [self._result, request.input.layer, *others, *truth]
+
+    def _show(self) -> None:
+        self.stop()
+        self._note.say("")
+        kind, request = self._choice.value, self._request
+        if kind == NONE or request is None:
+            return
+        module = import_module("napari_isr._compare_view")
+        self._layers = self._chosen_layers()
+        right, left, *_ = self._layers
         if kind == CURTAIN:
-            self._shown = Curtain(self._viewer, left, result)
+            shown = module.Curtain(self._viewer, left, right)
             words = (
                 f"Move the mouse over the image: left of it is {left.name!r}, right of it "
-                f"{result.name!r}."
+                f"{right.name!r}, the result selected in the table."
             )
         else:
-            truth = [] if request.truth is None else [request.truth.layer]
-            layers = [left, *(c.layer for c in request.results), *truth]
-            self._shown = SideBySide(self._viewer, layers)
-            words = f"{len(layers)} layers side by side; zoom and position are linked."
-        self._shown.start()
-        return words
+            shown = module.SideBySide(self._viewer, self._layers[1:])
+            words = f"{len(self._layers) - 1} layers side by side; zoom and position are linked."
+        try:
+            shown.start()
+        except SuperResolutionError as error:
+            self._end(str(error))
+        else:
+            self._shown = shown
+            self._note.say(words)
+
+    def _end(self, words: str) -> None:
+        self.stop()
+        with self._choice.changed.blocked():
+            self._choice.value = NONE
+        self._note.say(words)
 
     def stop(self) -> None:
         """Leave the viewer as it was."""

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any
 from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QApplication
 
+from napari_isr._compare_choices import CompareChoices
 from napari_isr._compare_curves import CompareCurves
+from napari_isr._compare_fit import Check, check
 from napari_isr._compare_layers import added_layer
 from napari_isr._compare_panel import ComparePanel
 from napari_isr._compare_plots import colours_of
-from napari_isr._compare_request import Check, check, is_made_from, is_made_here
 from napari_isr._compare_table import as_csv
-from napari_isr._compare_views import NONE, Views
+from napari_isr._compare_views import CompareViews
 from napari_isr._compare_words import measured_in_words
 from napari_isr._compare_work import (
     RESULT,
@@ -48,14 +49,11 @@ class CompareWidget(ComparePanel):
         self._viewer = viewer
         self._worker: Any = None
         self._is_cancelling = False
-        self._input: Any = None
-        self._truth: Any = None
-        self._asked: dict[tuple[str, str], bool] = {}
-        self._watched: dict[str, Any] = {}
+        self._choices = choices = CompareChoices(viewer, self._later)
         self._check = Check()
         self.measured: Measured | None = None
-        super().__init__(self._inputs, self._truths, self._lines, self._result_changed)
-        self._views = Views(viewer)
+        super().__init__(choices.images, choices.truths, choices.lines, self._result_changed)
+        self._views = CompareViews(viewer, self.view, self.view_note)
         self._curves = CompareCurves(self, viewer)
         self._pause = QTimer(self)
         self._pause.setSingleShot(True)
@@ -79,98 +77,44 @@ class CompareWidget(ComparePanel):
         self.copy.clicked.connect(self._copy)
         self.subtract.clicked.connect(self._subtract)
         self.add_bicubic.clicked.connect(self._add_bicubic)
-        self.view.changed.connect(self._show_view)
-        self.table.currentCellChanged.connect(self._row_chosen)
+        self.table.currentCellChanged.connect(self._renew_view)
 
     # What is chosen -----------------------------------------------------------------------------
 
-    def _images(self) -> list[napari.layers.Image]:
-        from napari.layers import Image
-
-        return [x for x in self._viewer.layers if isinstance(x, Image) and not is_made_here(x)]
-
-    def _inputs(self, _combo: Any = None) -> list[napari.layers.Image]:
-        return self._images()
-
-    def _truths(self, _combo: Any = None) -> list[napari.layers.Image]:
-        return [x for x in self._images() if x != self._input]
-
-    def _lines(self, _combo: Any = None) -> list[napari.layers.Shapes]:
-        from napari.layers import Shapes
-
-        return [x for x in self._viewer.layers if isinstance(x, Shapes)]
-
     def _layers_changed(self) -> None:
         """Offer the layers there are; what was chosen stays so while it exists."""
-        images = self._images()
-        self._watch(images)
-        if self._input not in images:
-            self._input = self._likely_input(images)
-        if self._truth not in images or self._truth == self._input:
-            self._truth = None
+        self._choices.renew()
         self._offer()
+        self._later()  # a view that ends with a layer does so after this
 
     def _layers_renamed(self) -> None:
         self._offer()
         self.table.rename()
         self._curves.draw()
 
-    def _watch(self, images: list[napari.layers.Image]) -> None:
-        """Notice when the pixels of a layer are replaced or it is moved."""
-        now = {str(layer.unique_id): layer for layer in images}
-        for key in self._watched.keys() - now.keys():
-            self._connect_layer(self._watched[key], is_on=False)
-        for key in now.keys() - self._watched.keys():
-            self._connect_layer(now[key], is_on=True)
-        self._watched = now
-
-    def _connect_layer(self, layer: Any, *, is_on: bool) -> None:
-        events = layer.events
-        for event in (events.data, events.scale, events.translate, events.units):
-            (event.connect if is_on else event.disconnect)(self._later)
-
-    def _likely_input(self, images: list[napari.layers.Image]) -> napari.layers.Image | None:
-        """Return what a result was made from, else what is active, else the last image."""
-        for layer in reversed(images):
-            for source in images:
-                if source != layer and is_made_from(layer, source, images):
-                    return source
-        active = self._viewer.layers.selection.active
-        return active if active in images else (images[-1] if images else None)
-
     def _input_chosen(self, layer: napari.layers.Image | None) -> None:
-        self._input = layer
-        if self._truth == layer:
-            self._truth = None
+        self._choices.input = layer
+        self._choices.renew()
         self._offer()
 
     def _truth_chosen(self, layer: napari.layers.Image | None) -> None:
-        self._truth = layer
+        self._choices.truth = layer
         self._offer()
 
     def _result_changed(self, layer: napari.layers.Image, is_checked: bool) -> None:
-        if self._input is not None:
-            self._asked[str(self._input.unique_id), str(layer.unique_id)] = is_checked
+        self._choices.ask(layer, is_checked)
         self._refresh()
 
     def _offer(self) -> None:
         """Bring the lists up to date with the layers and with each other."""
-        for combo, wanted in ((self.fields.input, self._input), (self.fields.truth, self._truth)):
+        choices, fields = self._choices, self.fields
+        for combo, wanted in ((fields.input, choices.input), (fields.truth, choices.truth)):
             with combo.changed.blocked():
                 combo.reset_choices()
                 combo.value = wanted
-        others = [x for x in self._images() if x not in (self._input, self._truth)]
-        self.fields.results.offer(others, self._is_checked)
-        self._curves.offer(self._lines())
+        fields.results.offer(choices.results(), choices.is_checked)
+        self._curves.offer(choices.lines())
         self._refresh()
-
-    def _is_checked(self, layer: napari.layers.Image) -> bool:
-        if self._input is None:
-            return False
-        asked = self._asked.get((str(self._input.unique_id), str(layer.unique_id)))
-        if asked is not None:
-            return asked
-        return is_made_from(layer, self._input, self._images())
 
     def _later(self) -> None:
         self._pause.start()
@@ -182,7 +126,8 @@ class CompareWidget(ComparePanel):
         fields, theme = self.fields, self._viewer.theme
         results, others = fields.results.checked, len(fields.results.layers)
         point = self._viewer.dims.point
-        self._check = check(self._input, results, self._truth, point, others=others)
+        choices = self._choices
+        self._check = check(choices.input, results, choices.truth, point, others=others)
         fields.say(self._check, theme)
         is_running, has_request = self._worker is not None, self._check.request is not None
         fields.native.setEnabled(not is_running)
@@ -191,9 +136,7 @@ class CompareWidget(ComparePanel):
         has_numbers = self.measured is not None
         self.copy.enabled = has_numbers
         self.subtract.enabled = self.add_bicubic.enabled = has_numbers and not is_running
-        self.view.enabled = has_request
-        if not has_request and self.view.value != NONE:
-            self.view.value = NONE
+        self._renew_view()
         if not is_running and has_numbers:
             self._say_measured()
         elif not has_numbers:
@@ -294,28 +237,20 @@ class CompareWidget(ComparePanel):
         self._viewer.add_layer(layer)
         self.status.say(f"Layer {layer.name!r} added.")
 
-    def _row_chosen(self) -> None:
-        if self.view.value != NONE:
-            self._show_view(self.view.value)
-
-    def _show_view(self, kind: str) -> None:
-        request = self._check.request
-        if request is None:
-            self._views.stop()
-            self.view_note.say("")
-            return
-        row = self.table.chosen
-        offered = [candidate.layer for candidate in request.results]
+    def _renew_view(self) -> None:
+        """Let the curtain show the result that is selected in the table, else the first."""
+        request, row = self._check.request, self.table.chosen
+        offered = [] if request is None else [candidate.layer for candidate in request.results]
         chosen = row.candidate.layer if row is not None and row.kind == RESULT else None
-        result = chosen if chosen in offered else offered[0]
-        self.view_note.say(self._views.show(kind, request, result))
+        first = offered[0] if offered else None
+        self._views.renew(request, chosen if chosen in offered else first)
 
     def _let_go(self) -> None:
         self._quit_worker()
         self._pause.stop()
         self._views.stop()
         self._curves.let_go()
-        self._watch([])
+        self._choices.let_go()
         layers = self._viewer.layers
         layers.events.inserted.disconnect(self._layers_changed)
         layers.events.removed.disconnect(self._layers_changed)
