@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from napari_isr._compare_plots import Curve
 from napari_isr._compare_work import BICUBIC, Measured, Row
+from napari_isr._layers import layer_array
 from src_models.comparison import profile
 
 if TYPE_CHECKING:
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 
 _KINDS = ("line", "path")
 _NAME = "profile line"
+# Of the drawn line in pixels of the image, and how many fit into its height.
+_THINNEST, _PER_HEIGHT = 0.5, 300
 
 
 def line_in(shapes: napari.layers.Shapes) -> NDArray[np.float64] | None:
@@ -99,9 +102,12 @@ def add_line_layer(
     from napari.layers import Shapes
 
     placed: dict[str, Any] = {}
-    if image is not None and image.ndim >= 2:
+    width = 1.0
+    if image is not None:
         placed = {"scale": image.scale[-2:], "units": image.units[-2:]}
-    shapes = Shapes(None, ndim=2, name=_NAME, edge_color="#ff4fd8", edge_width=1, **placed)
+        height = layer_array(image).shape[-3 if image.rgb else -2]
+        width = max(_THINNEST, height / _PER_HEIGHT)
+    shapes = Shapes(None, ndim=2, name=_NAME, edge_color="#ff4fd8", edge_width=width, **placed)
     viewer.add_layer(shapes)
     viewer.layers.selection.active = shapes
     shapes.mode = "add_line"

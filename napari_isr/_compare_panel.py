@@ -7,7 +7,7 @@ from typing import Any
 
 from magicgui.widgets import ComboBox, ProgressBar, PushButton
 from qtpy.QtCore import QSize, Qt
-from qtpy.QtWidgets import QFrame, QScrollArea, QTabWidget, QVBoxLayout
+from qtpy.QtWidgets import QFrame, QScrollArea, QTabWidget, QVBoxLayout, QWidget
 
 from napari_isr._compare_fields import CompareFields
 from napari_isr._compare_plots import Figure
@@ -18,7 +18,7 @@ from napari_isr._fields import Note, narrow_combo
 from napari_isr._help import help_link
 from napari_isr._train_fields import Row, column
 
-_LEAST_WIDTH, _WIDTH = 300, 430
+_WIDTH = 430
 _FRC, _DECORRELATION = "Fourier ring correlation", "decorrelation analysis"
 CURVES = {_FRC: "rings", _DECORRELATION: "decorrelation"}
 
@@ -123,22 +123,35 @@ class ComparePanel(DockedWidget):
         layout = upper.layout()
         assert isinstance(layout, QVBoxLayout)
         layout.setStretch(layout.count() - 1, 1)
-        scroll = QScrollArea()
-        scroll.setWidgetResizable(True)
-        scroll.setFrameShape(QFrame.Shape.NoFrame)
-        scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        scroll.setWidget(upper)
+        scroll = _Upright(upper)
         view = Row(self.view, "View")
         lower = column(view, self.view_note, help_link("compare"), margins=(6, 0, 6, 4))
         outer = QVBoxLayout(self)
         outer.setContentsMargins(0, 0, 0, 0)
         outer.addWidget(scroll, stretch=1)
         outer.addWidget(lower)
-        self.setMinimumWidth(_LEAST_WIDTH)
 
     def sizeHint(self) -> QSize:
         """Ask for the width that the table wants."""
         return QSize(_WIDTH, super().sizeHint().height())
+
+
+class _Upright(QScrollArea):
+    """Scrolls up and down, and is never narrower than what it holds."""
+
+    def __init__(self, content: QWidget) -> None:
+        super().__init__()
+        self.setWidgetResizable(True)
+        self.setFrameShape(QFrame.Shape.NoFrame)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.setWidget(content)
+
+    def minimumSizeHint(self) -> QSize:
+        """Ask for the width of the content beside the scroll bar."""
+        content, bar = self.widget(), self.verticalScrollBar()
+        wide = 0 if content is None else content.minimumSizeHint().width()
+        beside_it = 0 if bar is None else bar.sizeHint().width()
+        return QSize(wide + beside_it, super().minimumSizeHint().height())
 
 
 def _save_button() -> PushButton:

@@ -19,8 +19,8 @@ from napari_isr._fields import Note
 
 _HEIGHT = 190
 # By Okabe and Ito: told apart also by those who see red and green alike.
-_RESULT_COLOURS = ("#e69f00", "#56b4e9", "#cc79a7", "#009e73", "#d55e00", "#0072b2")
-_GREY = {INPUT: "#9a9a9a", BICUBIC: "#7a86a8"}
+_RESULT_COLOURS = ("#e69f00", "#cc79a7", "#009e73", "#d55e00", "#f0e442")
+_BASELINES = {INPUT: "#9a9a9a", BICUBIC: "#56b4e9"}
 _TRUTH_COLOURS = {"dark": "#ffffff", "light": "#000000"}
 _FILE_SIZE = 900, 560
 _LEGEND_LETTERS = 48
@@ -67,8 +67,8 @@ def colours_of(rows: Sequence[Row], theme: str) -> list[str]:
     results = 0
     colours = []
     for row in rows:
-        if row.kind in _GREY:
-            colours.append(_GREY[row.kind])
+        if row.kind in _BASELINES:
+            colours.append(_BASELINES[row.kind])
         elif row.kind == TRUTH:
             colours.append(_TRUTH_COLOURS["light" if kind_of_theme == "light" else "dark"])
         else:
@@ -113,7 +113,9 @@ class Figure(QWidget):
         self.curves, self._labels = list(curves), (x_label, y_label)
         if self._view is None:
             self._view = _new_view()
-            self._layout.addWidget(self._view)
+            # Its own wish for space would make the form scroll.
+            self._view.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Ignored)
+            self._layout.addWidget(self._view, stretch=1)
         self.words.say("")
         self._view.show()
         self._draw()
