@@ -18,6 +18,7 @@ from PIL import Image
 from qtpy.QtCore import Qt
 from qtpy.QtTest import QTest
 
+import napari_isr
 from src_models.degrade import binned
 
 IMAGES = Path(__file__).parents[1] / "docs" / "images"
@@ -61,7 +62,7 @@ def take(
     themes: tuple[str, ...] = ("light", "dark"),
     palette: Image.Quantize = Image.Quantize.MEDIANCUT,
 ) -> None:
-    """Take a picture of the whole window in both themes; MAXCOVERAGE keeps rare colours."""
+    """Take a picture of the whole window in both themes; FASTOCTREE keeps rare colours."""
     for theme in themes:
         viewer.theme = theme
         wait(0.5)
@@ -204,10 +205,7 @@ def compare() -> None:
     small = viewer.add_image(binned(truth, 2), name="plant", scale=(0.4, 0.4), units=("um", "um"))
     viewer.reset_view()
     _, widget = viewer.window.add_plugin_dock_widget("napari-isr", "Compare")
-    _, upscale = viewer.window.add_plugin_dock_widget("napari-isr", "Upscale", tabify=True)
-    click(upscale.run)
-    until_done(upscale)
-    viewer.window.remove_dock_widget(upscale.native)
+    viewer.add_layer(napari_isr.upscale(small))
     viewer.add_image(
         truth, name="truth", scale=(0.2, 0.2), translate=(-0.1, -0.1), units=("um", "um")
     )
@@ -216,15 +214,15 @@ def compare() -> None:
     until_done(widget)
     click(widget.subtract)
     until_done(widget)
-    take(viewer, "compare", palette=Image.Quantize.MAXCOVERAGE)
+    take(viewer, "compare", palette=Image.Quantize.FASTOCTREE)
     viewer.layers.remove(viewer.layers[-1])
     widget.tabs.setCurrentIndex(1)
     click(widget.draw_line)
-    viewer.layers[-1].add([[29, 12], [44, 42]], shape_type="line")
+    viewer.layers[-1].add([[36, 29], [44, 43]], shape_type="line")
     viewer.camera.center, viewer.camera.zoom = (0, *(36 * small.scale[0], 30 * small.scale[1])), 20
-    take(viewer, "compare-profiles", palette=Image.Quantize.MAXCOVERAGE)
+    take(viewer, "compare-profiles", palette=Image.Quantize.FASTOCTREE)
     widget.tabs.setCurrentIndex(2)
-    take(viewer, "compare-resolution", palette=Image.Quantize.MAXCOVERAGE)
+    take(viewer, "compare-resolution", palette=Image.Quantize.FASTOCTREE)
     viewer.close()
 
 
