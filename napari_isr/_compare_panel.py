@@ -12,7 +12,7 @@ from qtpy.QtWidgets import QFrame, QScrollArea, QTabWidget, QVBoxLayout, QWidget
 from napari_isr._compare_fields import CompareFields
 from napari_isr._compare_plots import Figure
 from napari_isr._compare_table import NumberTable
-from napari_isr._compare_views import VIEWS
+from napari_isr._compare_viewing import VIEWS
 from napari_isr._docked import DockedWidget, beside
 from napari_isr._fields import Note, narrow_combo
 from napari_isr._help import help_link

@@ -15,7 +15,7 @@ from napari_isr._compare_layers import added_layer
 from napari_isr._compare_panel import ComparePanel
 from napari_isr._compare_plots import colours_of
 from napari_isr._compare_table import as_csv
-from napari_isr._compare_views import CompareViews
+from napari_isr._compare_viewing import CompareViews
 from napari_isr._compare_words import measured_in_words
 from napari_isr._compare_work import (
     RESULT,

@@ -12,6 +12,7 @@ from qtpy.QtCore import Qt, QTimer
 from qtpy.QtWidgets import QApplication, QFileDialog, QMessageBox
 
 from napari_isr import _compare_work
+from napari_isr._compare_viewing import CURTAIN, NONE, SIDE_BY_SIDE
 from napari_isr._compare_widget import CompareWidget
 from napari_isr._layers import LayerSource, result_layer
 from src_models.comparison import compare_with_truth, interpolated, profile
@@ -414,3 +415,46 @@ def test_tables_and_curves_follow_the_theme(ready, measure):
     viewer.theme = "light"
     assert widget.table.rowCount() == 4
     viewer.theme = "dark"
+
+
+def test_the_curtain_and_side_by_side_come_and_go_with_the_choice(ready, qtbot, measure):
+    viewer, widget = ready
+    before = [(x.name, x.visible, x.blending) for x in viewer.layers]
+    widget.view.value = CURTAIN
+    assert "left of it is 'cells'" in widget.view_note.text
+    assert not viewer.layers["truth"].visible
+    widget.view.value = SIDE_BY_SIDE
+    assert "3 layers side by side" in widget.view_note.text
+    assert all(layer.visible for layer in viewer.layers)
+    widget.view.value = NONE
+    assert widget.view_note.text == ""
+    assert [(x.name, x.visible, x.blending) for x in viewer.layers] == before
+
+
+def test_the_curtain_follows_the_selected_result(ready, qtbot, measure, sharp):
+    viewer, widget = ready
+    second = add_result(viewer, viewer.layers["cells"], sharp, model="other")
+    measure(widget)
+    widget.view.value = CURTAIN
+    assert not second.visible
+    widget.table.selectRow(3)
+    widget.table.setCurrentCell(3, 0)
+    assert second.visible
+    assert f"right of it {second.name!r}" in widget.view_note.text
+    assert not viewer.layers["cells x2 [microscopy-x2]"].visible
+
+
+def test_a_view_ends_with_its_layers_and_says_so(ready, qtbot):
+    viewer, widget = ready
+    widget.view.value = CURTAIN
+    viewer.layers.remove("cells x2 [microscopy-x2]")
+    qtbot.waitUntil(lambda: widget.view.value == NONE, timeout=5000)
+    assert "has ended" in widget.view_note.text
+    assert viewer.layers["truth"].visible
+
+
+def test_closing_the_widget_ends_the_view(ready):
+    viewer, widget = ready
+    widget.view.value = CURTAIN
+    viewer.window.remove_dock_widget(widget)
+    assert viewer.layers["truth"].visible

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from napari_isr._compare_request import Request
+from napari_isr._compare_view import Curtain, SideBySide
 from src_models.errors import SuperResolutionError
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ class CompareViews:
 
     def __init__(self, viewer: napari.viewer.Viewer, choice: Any, note: Any) -> None:
         self._viewer, self._choice, self._note = viewer, choice, note
-        self._shown: Any = None
+        self._shown: Curtain | SideBySide | None = None
         self._layers: list[Any] = []
         self._request: Request | None = None
         self._result: Any = None
@@ -68,17 +68,16 @@ class CompareViews:
         kind, request = self._choice.value, self._request
         if kind == NONE or request is None:
             return
-        module = import_module("napari_isr._compare_view")
         self._layers = self._chosen_layers()
         right, left, *_ = self._layers
         if kind == CURTAIN:
-            shown = module.Curtain(self._viewer, left, right)
+            shown: Curtain | SideBySide = Curtain(self._viewer, left, right)
             words = (
                 f"Move the mouse over the image: left of it is {left.name!r}, right of it "
                 f"{right.name!r}, the result selected in the table."
             )
         else:
-            shown = module.SideBySide(self._viewer, self._layers[1:])
+            shown = SideBySide(self._viewer, self._layers[1:])
             words = f"{len(self._layers) - 1} layers side by side; zoom and position are linked."
         try:
             shown.start()
