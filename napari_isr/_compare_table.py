@@ -54,12 +54,13 @@ _AGREEMENT = _Column(
 def columns(measured: Measured) -> tuple[_Column, ...]:
     """Return the columns that a comparison has."""
     unit = measured.request.unit
+    has_truth = measured.request.truth is not None
+    meaning = "that agrees with the truth" if has_truth else "that is more than noise"
     resolution = (
         _Column(
             "rings",
             "FRC",
-            f"Resolution in {unit} by Fourier ring correlation: the finest period that is more "
-            "than noise.",
+            f"Fourier ring correlation: the finest period in {unit} {meaning}.",
             ".3g",
         ),
         _Column(
@@ -70,7 +71,7 @@ def columns(measured: Measured) -> tuple[_Column, ...]:
             ".3g",
         ),
     )
-    first = _TRUTH_COLUMNS if measured.request.truth is not None else ()
+    first = _TRUTH_COLUMNS if has_truth else ()
     return (*first, _AGREEMENT, *resolution)
 
 
@@ -99,6 +100,7 @@ class NumberTable(QTableWidget):
         self.setTextElideMode(Qt.TextElideMode.ElideMiddle)
         self.setMinimumHeight(4 * _ROW_HEIGHT)
         self.rows: tuple[Row, ...] = ()
+        self._unit = ""
         rows = self.verticalHeader()
         assert rows is not None
         rows.setVisible(False)
@@ -135,6 +137,7 @@ class NumberTable(QTableWidget):
         self.setColumnCount(1 + len(shown) if shown else 0)
         if measured is None:
             return
+        self._unit = measured.request.unit
         heads = ["Image", *(column.title for column in shown)]
         for at, title in enumerate(heads):
             head = QTableWidgetItem(title)
@@ -158,7 +161,7 @@ class NumberTable(QTableWidget):
             value = value_of(row, column.key)
             item = QTableWidgetItem(_written(value, column))
             item.setTextAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
-            item.setToolTip(_wrapped(_cell_words(row, column, value)))
+            item.setToolTip(_wrapped(_cell_words(row, column, value, self._unit)))
             if column.best is not None and value is not None and value == self._best(column):
                 font = item.font()
                 font.setBold(True)
@@ -217,13 +220,13 @@ def _written(value: float | None, column: _Column) -> str:
     return "equal" if math.isinf(value) and column.key == "psnr" else format(value, column.form)
 
 
-def _cell_words(row: Row, column: _Column, value: float | None) -> str:
+def _cell_words(row: Row, column: _Column, value: float | None, unit: str) -> str:
     if column.key == "agreement" and row.agreement_words:
         return row.agreement_words
     if column.key in ("rings", "decorrelation"):
         curve = getattr(row, column.key)
         if curve is not None:
-            return str(curve.in_words)
+            return f"{curve.in_words} Periods are in {unit}."
     if value is None and row.notes:
         return "\n".join(row.notes)
     return column.tooltip

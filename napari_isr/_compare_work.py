@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from dataclasses import dataclass, replace
-from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -24,6 +23,11 @@ from src_models.comparison import (
 )
 from src_models.consistency import measure_consistency
 from src_models.errors import SuperResolutionError
+from src_models.resolution import (
+    ResolutionCurve,
+    decorrelation_analysis,
+    fourier_ring_correlation,
+)
 
 INPUT, BICUBIC, RESULT, TRUTH = "input", "bicubic", "result", "truth"
 _BACK = {
@@ -55,7 +59,7 @@ class Row:
     agreement_words : str
         The same in words, and how it was brought back.
     rings, decorrelation : ResolutionCurve or None
-        Its resolution, in the unit of the request.
+        Its resolution, in the unit of the request; with a truth, `rings` is of the two together.
     notes : tuple of str
         What could not be measured, and why.
     """
@@ -67,8 +71,8 @@ class Row:
     closeness: Closeness | None = None
     agreement: float | None = None
     agreement_words: str = ""
-    rings: Any = None
-    decorrelation: Any = None
+    rings: ResolutionCurve | None = None
+    decorrelation: ResolutionCurve | None = None
     notes: tuple[str, ...] = ()
 
     @property
@@ -156,7 +160,7 @@ def measuring(request: Request) -> Generator[Step, None, Measured]:
         if row.kind in (BICUBIC, RESULT):
             row = _with_agreement(row, low, _model_of(row, request))
         yield Step(done + 1, total, f"Resolution of {row.name} …")
-        rows[number] = _with_resolution(row, request.pixel_size / row.factor)
+        rows[number] = _with_resolution(row, request.pixel_size / row.factor, truth)
     return Measured(request, tuple(rows), data_range)
 
 
@@ -195,25 +199,22 @@ def _with_agreement(row: Row, low: NDArray[Any], model: str) -> Row:
     return replace(row, agreement=found.share, agreement_words=words)
 
 
-def _with_resolution(row: Row, pixel_size: float) -> Row:
+def _with_resolution(row: Row, pixel_size: float, truth: NDArray[Any] | None) -> Row:
+    """Measure the resolution; with a truth, FRC tells up to where an image agrees with it."""
     plane = brightness(row.plane)
-    for name, way in _resolution_ways().items():
+    is_rival = row.kind in (BICUBIC, RESULT) and truth is not None
+    if truth is None or (is_rival and row.plane.shape == truth.shape):
+        other = None if truth is None else brightness(truth)
         try:
-            row = replace(row, **{name: way(plane, pixel_size=pixel_size)})
+            rings = fourier_ring_correlation(plane, other, pixel_size=pixel_size)
         except SuperResolutionError as error:
             row = _noted(row, str(error))
-    return row
-
-
-def _resolution_ways() -> dict[str, Callable[..., Any]]:
+        else:
+            row = replace(row, rings=rings)
     try:
-        resolution = import_module("src_models.resolution")
-    except ImportError:
-        return {}
-    return {
-        "rings": resolution.fourier_ring_correlation,
-        "decorrelation": resolution.decorrelation_analysis,
-    }
+        return replace(row, decorrelation=decorrelation_analysis(plane, pixel_size=pixel_size))
+    except SuperResolutionError as error:
+        return _noted(row, str(error))
 
 
 def _noted(row: Row, words: str) -> Row:

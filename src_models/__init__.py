@@ -24,6 +24,11 @@ if TYPE_CHECKING:
     from src_models.predict import upscale, upscale_steps
     from src_models.pretrained import describe_model, model_names
     from src_models.rdn import RDN
+    from src_models.resolution import (
+        ResolutionCurve,
+        decorrelation_analysis,
+        fourier_ring_correlation,
+    )
     from src_models.rrdn import RRDN
     from src_models.trainer import Trainer
     from src_models.training_config import TrainingSettings
@@ -38,14 +43,17 @@ _HOME = {
     "RDN": "rdn",
     "RRDN": "rrdn",
     "ModelDescription": "description",
+    "ResolutionCurve": "resolution",
     "SuperResolutionError": "errors",
     "check_image": "image_checks",
+    "decorrelation_analysis": "resolution",
     "describe_model": "pretrained",
     "Trainer": "trainer",
     "TrainingControl": "training_events",
     "TrainingSettings": "training_config",
     "expected_error": "error_estimate",
     "export_model": "export",
+    "fourier_ring_correlation": "resolution",
     "keep_intensities": "back_projection",
     "load_model": "model_io",
     "measure_consistency": "consistency",
@@ -68,14 +76,17 @@ __all__ = [
     "Cut_VGG19",
     "Discriminator",
     "ModelDescription",
+    "ResolutionCurve",
     "SuperResolutionError",
     "Trainer",
     "TrainingControl",
     "TrainingSettings",
     "check_image",
+    "decorrelation_analysis",
     "describe_model",
     "expected_error",
     "export_model",
+    "fourier_ring_correlation",
     "keep_intensities",
     "load_model",
     "measure_consistency",

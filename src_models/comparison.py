@@ -63,7 +63,7 @@ def usual_range(truth: NDArray[Any]) -> float:
     """
     if truth.dtype == np.uint8:
         return 255.0
-    finite = truth[np.isfinite(truth)]
+    finite = truth[np.isfinite(truth)].astype(np.float64)
     return (metrics.robust_range(finite) if finite.size else 0.0) or 1.0
 
 

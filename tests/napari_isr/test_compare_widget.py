@@ -18,6 +18,7 @@ from napari_isr._layers import LayerSource, result_layer
 from src_models.comparison import compare_with_truth, interpolated, profile
 from src_models.consistency import measure_consistency
 from src_models.degrade import binned
+from src_models.resolution import decorrelation_analysis, fourier_ring_correlation
 
 RECORD = {"model": "microscopy-x2", "scale": 2}
 
@@ -144,6 +145,42 @@ def test_the_numbers_are_those_of_the_library(ready, measure, truth, image, shar
     assert table.item(2, 1).font().bold()
     assert not table.item(1, 1).font().bold()
     assert "central 99.8 %" in widget.number_note.text
+
+
+def test_with_truth_rings_tell_how_far_an_image_agrees_with_it(ready, measure, truth, sharp):
+    _, widget = ready
+    measured = measure(widget)
+    [_, _, result, itself] = measured.rows
+    expected = fourier_ring_correlation(sharp, truth, pixel_size=0.1)
+    assert result.rings.resolution == expected.resolution
+    assert itself.rings is None
+    assert itself.decorrelation.resolution == pytest.approx(
+        decorrelation_analysis(truth, pixel_size=0.1).resolution
+    )
+
+
+def test_the_curves_of_resolution_are_drawn_in_the_unit_of_the_layer(ready, qtbot, measure):
+    _, widget = ready
+    widget.fields.truth.value = None
+    measure(widget)
+    widget.tabs.setCurrentIndex(2)
+    names = [curve.name for curve in widget.resolution.curves]
+    assert names == ["cells", "bicubic x2", "cells x2 [microscopy-x2]", "threshold"]
+    input_curve, _, curve, _ = widget.resolution.curves
+    assert input_curve.x[-1] == pytest.approx(0.5 / 0.2, rel=0.1)
+    assert curve.x[-1] == pytest.approx(0.5 / 0.1, rel=0.1)
+    widget.method.value = "decorrelation analysis"
+    assert [curve.name for curve in widget.resolution.curves] == names[:-1]
+    assert widget.save_resolution.enabled
+
+
+def test_planes_that_are_too_small_for_a_resolution_say_so(dock, measure, image, sharp):
+    viewer, widget = dock()
+    cells = viewer.add_image(image[:10, :10], name="cells")
+    add_result(viewer, cells, sharp[:20, :20])
+    measure(widget)
+    assert "32 pixels" in widget.number_note.text
+    assert "No curve" in widget.resolution.words.text
 
 
 def test_without_truth_there_is_no_psnr(ready, measure):
