@@ -62,6 +62,7 @@ def columns(measured: Measured) -> tuple[_Column, ...]:
             "FRC",
             f"Fourier ring correlation: the finest period in {unit} {meaning}.",
             ".3g",
+            min if has_truth else None,
         ),
         _Column(
             "decorrelation",
@@ -162,15 +163,18 @@ class NumberTable(QTableWidget):
             item = QTableWidgetItem(_written(value, column))
             item.setTextAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
             item.setToolTip(_wrapped(_cell_words(row, column, value, self._unit)))
-            if column.best is not None and value is not None and value == self._best(column):
+            if self._is_best(value, column):
                 font = item.font()
                 font.setBold(True)
                 item.setFont(font)
             self.setItem(line, at, item)
 
-    def _best(self, column: _Column) -> float:
+    def _is_best(self, value: float | None, column: _Column) -> bool:
+        if column.best is None or value is None or math.isnan(value):
+            return False
         values = [value_of(row, column.key) for row in self.rows]
-        return float(column.best(value for value in values if value is not None))
+        best = column.best(v for v in values if v is not None and not math.isnan(v))
+        return bool(value == best)
 
     def _fit_columns(self) -> None:
         head = self.horizontalHeader()

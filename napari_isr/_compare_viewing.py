@@ -72,9 +72,10 @@ class CompareViews:
         right, left, *_ = self._layers
         if kind == CURTAIN:
             shown: Curtain | SideBySide = Curtain(self._viewer, left, right)
+            others = " Another row of the table shows another." if len(request.results) > 1 else ""
             words = (
                 f"Move the mouse over the image: left of it is {left.name!r}, right of it "
-                f"{right.name!r}, the result selected in the table."
+                f"{right.name!r}.{others}"
             )
         else:
             shown = SideBySide(self._viewer, self._layers[1:])

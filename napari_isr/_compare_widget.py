@@ -147,9 +147,7 @@ class CompareWidget(ComparePanel):
         assert self.measured is not None
         request = self._check.request
         is_same = request is not None and request.key == self.measured.request.key
-        words = measured_in_words(self.measured)
-        if not is_same:
-            words = f"{words} What is chosen or shown has changed since: Measure again."
+        words = measured_in_words(self.measured, is_old=not is_same)
         self.number_note.say(words, complaint=not is_same, theme=self._viewer.theme, bold=False)
 
     def _theme_changed(self) -> None:

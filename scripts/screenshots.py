@@ -19,6 +19,7 @@ from qtpy.QtCore import Qt
 from qtpy.QtTest import QTest
 
 import napari_isr
+from napari_isr._canvas_cut import canvas_of
 from src_models.degrade import binned
 
 IMAGES = Path(__file__).parents[1] / "docs" / "images"
@@ -221,6 +222,10 @@ def compare() -> None:
     viewer.layers[-1].add([[36, 29], [44, 43]], shape_type="line")
     viewer.camera.center, viewer.camera.zoom = (0, *(36 * small.scale[0], 30 * small.scale[1])), 20
     take(viewer, "compare-profiles", palette=Image.Quantize.FASTOCTREE)
+    viewer.layers.remove(viewer.layers[-1])
+    widget.view.value = "curtain under the mouse"
+    canvas = canvas_of(viewer).native
+    QTest.mouseMove(canvas, canvas.rect().center())
     widget.tabs.setCurrentIndex(2)
     take(viewer, "compare-resolution", palette=Image.Quantize.FASTOCTREE)
     viewer.close()
