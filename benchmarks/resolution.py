@@ -22,6 +22,7 @@ A second table has photos enlarged by 2, which hold nothing finer than 4 pixels.
 from __future__ import annotations
 
 import argparse
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -59,7 +60,7 @@ class Case:
 
 def radius(shape: tuple[int, int]) -> Pixels:
     """Return the spatial frequency of each point of an image's Fourier transform."""
-    return np.hypot(np.fft.fftfreq(shape[0])[:, None], np.fft.rfftfreq(shape[1])[None])
+    return np.asarray(np.hypot(np.fft.fftfreq(shape[0])[:, None], np.fft.rfftfreq(shape[1])[None]))
 
 
 def disk(frequency: Pixels, cutoff: float) -> Pixels:
@@ -121,12 +122,12 @@ def blurred(
     kind: str, blur: str, cutoff: float, shape: tuple[int, int], rng: np.random.Generator
 ) -> Pixels:
     """Blur a larger object and cut its middle out, so that the borders do not join."""
-    larger = tuple(int(np.ceil(_MARGIN * n)) for n in shape)
+    larger = (math.ceil(_MARGIN * shape[0]), math.ceil(_MARGIN * shape[1]))
     spectrum = np.fft.rfft2(OBJECTS[kind](larger, rng)) * BLURS[blur](radius(larger), cutoff)
     image = np.fft.irfft2(spectrum, s=larger)
     y, x = ((m - n) // 2 for n, m in zip(shape, larger, strict=True))
     image = image[y : y + shape[0], x : x + shape[1]]
-    return (image - image.min()) / np.ptp(image)
+    return np.asarray((image - image.min()) / np.ptp(image))
 
 
 def where_noise_wins(image: Pixels, variance: float, cutoff: float) -> float:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,6 @@ from src_models.picture import Picture, printable, unit_symbol
 from src_models.pretrained import describe_model
 
 _MODEL_ENDINGS = (".keras", ".hdf5", ".h5", ".onnx", ".onnx.zip")
-_SSIM_WINDOW = 11
 
 
 def show_files(files: Sequence[Path], *, as_json: bool) -> int:
@@ -100,6 +100,7 @@ def show_comparison(truth_file: Path, image_file: Path, *, as_json: bool) -> Non
         "psnr": "PSNR",
         "psnr_fitted": "PSNR, brightness and contrast fitted",
         "ssim": "SSIM (1 is equal)",
+        "nrmse": "error over the truth's size (NRMSE)",
         "mean_absolute_error": "mean absolute error",
         "largest_error": "largest error",
         "data_range": "range of intensities these refer to",
@@ -118,11 +119,11 @@ def _read(file: Path) -> Picture:
 def _compare(truth: Picture, image: Picture) -> dict[str, float]:
     import numpy as np
 
-    from src_models import metrics
+    from src_models.comparison import compare_with_truth, usual_range
     from src_models.image_files import as_planes
 
-    a = as_planes(np.asarray(truth.array), truth.axes).astype(np.float64)
-    b = as_planes(np.asarray(image.array), image.axes).astype(np.float64)
+    a = as_planes(np.asarray(truth.array), truth.axes)
+    b = as_planes(np.asarray(image.array), image.axes)
     if a.shape != b.shape:
         shapes = [tuple(picture.array.shape) for picture in (truth, image)]
         raise InvalidInputError(
@@ -130,16 +131,8 @@ def _compare(truth: Picture, image: Picture) -> dict[str, float]:
             f"Received: {truth.axes} {shapes[0]} and {image.axes} {shapes[1]}."
         )
     both_bytes = truth.dtype == image.dtype == np.uint8
-    data_range = 255.0 if both_bytes else metrics.robust_range(a) or 1.0
-    record = {
-        "psnr": metrics.psnr(a, b, data_range=data_range),
-        "psnr_fitted": metrics.psnr(a, metrics.fit_intensity(b, a), data_range=data_range),
-        "mean_absolute_error": float(np.abs(a - b).mean()),
-        "largest_error": float(np.abs(a - b).max()),
-        "data_range": data_range,
-    }
-    if min(a.shape[1:3]) >= _SSIM_WINDOW:
-        planes = zip(a, b, strict=True)
-        values = [metrics.ssim(x, y, data_range=data_range) for x, y in planes]
-        record["ssim"] = float(np.mean(values))
+    data_range = 255.0 if both_bytes else usual_range(a.astype(np.float64))
+    record = asdict(compare_with_truth(a, b, data_range=data_range))
+    if math.isnan(record["ssim"]):
+        record.pop("ssim")
     return record

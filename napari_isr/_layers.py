@@ -44,6 +44,8 @@ class LayerSource:
         transforms and looks that carry over.
     coarser : tuple of array-like
         The other levels of a multiscale layer.
+    identity : str
+        The layer's, which no other layer of the session has.
     """
 
     array: ArrayLike
@@ -52,6 +54,7 @@ class LayerSource:
     rgb: bool
     placement: dict[str, Any]
     coarser: tuple[ArrayLike, ...] = ()
+    identity: str = ""
 
     @classmethod
     def of(cls, layer: napari.layers.Image, axes: str | None = None) -> LayerSource:
@@ -73,7 +76,8 @@ class LayerSource:
         placement["scale"] = np.array(layer.scale, float)
         placement["translate"] = np.array(layer.translate, float)
         coarser = tuple(layer.data[1:]) if layer.multiscale else ()
-        return cls(array, letters, layer.name, layer.rgb, placement, coarser)
+        identity = str(layer.unique_id)
+        return cls(array, letters, layer.name, layer.rgb, placement, coarser, identity)
 
     def placed(
         self, scale: int, region: Region | None = None, planes: dict[str, int] | None = None
@@ -282,7 +286,8 @@ def result_layer(
         The result. Of a dask array napari computes only the tiles that it shows, since the source
         serves as the next coarser level while the view is zoomed out.
     record : dict
-        ``model`` and ``scale`` among other things; kept as ``metadata["napari-isr"]``.
+        ``model`` and ``scale`` among other things; kept as ``metadata["napari-isr"]``, with the
+        name and the identity of the source.
     region, planes
         As for `LayerSource.placed`.
     """
@@ -295,4 +300,5 @@ def result_layer(
     if is_lazy(pixels) and record["scale"] > 1:
         placed["multiscale"] = True
         pixels = [pixels, source.array, *source.coarser]
+    record = record | {"source": source.name, "source_id": source.identity}
     return Image(pixels, name=name, metadata={"napari-isr": record}, **placed)

@@ -33,7 +33,7 @@ _MADE_BY = {
     "shrinking and JPEG": "jpeg",
 }
 _LIST_HEIGHT = 74
-_LABEL_WIDTH = 78
+LABEL_WIDTH = 78
 
 
 def column(
@@ -102,7 +102,7 @@ class Row(Container[Any]):
 
     def __init__(self, field: Any, label: str, *others: Any) -> None:
         caption = Label(value=label)
-        caption.native.setFixedWidth(_LABEL_WIDTH)
+        caption.native.setFixedWidth(LABEL_WIDTH)
         caption.tooltip = field.tooltip
         super().__init__(widgets=[caption, field, *others], layout="horizontal", labels=False)
         self.margins = (0, 0, 0, 0)

@@ -18,6 +18,10 @@ from PIL import Image
 from qtpy.QtCore import Qt
 from qtpy.QtTest import QTest
 
+import napari_isr
+from napari_isr._canvas_cut import canvas_of
+from src_models.degrade import binned
+
 IMAGES = Path(__file__).parents[1] / "docs" / "images"
 # Of the animation: frames from one end to the other, and pixels.
 FRAMES, WIDTH, HEIGHT = 18, 720, 360
@@ -54,14 +58,19 @@ def until_trained(widget: Any) -> None:
     wait(1)
 
 
-def take(viewer: napari.Viewer, name: str, themes: tuple[str, ...] = ("light", "dark")) -> None:
-    """Take a picture of the whole window in both themes."""
+def take(
+    viewer: napari.Viewer,
+    name: str,
+    themes: tuple[str, ...] = ("light", "dark"),
+    palette: Image.Quantize = Image.Quantize.MEDIANCUT,
+) -> None:
+    """Take a picture of the whole window in both themes; FASTOCTREE keeps rare colours."""
     for theme in themes:
         viewer.theme = theme
         wait(0.5)
         pixels = viewer.screenshot(canvas_only=False, flash=False)[..., :3]
         # A window has few colours: a palette makes the file a third of its size.
-        picture = Image.fromarray(pixels).quantize(256)
+        picture = Image.fromarray(pixels).quantize(256, palette)
         picture.save(IMAGES / f"{name}-{theme}.png", optimize=True)
 
 
@@ -84,6 +93,7 @@ def main() -> None:
     with TemporaryDirectory() as folder:
         os.chdir(folder)  # its name would be of interest to nobody
         batch()
+    compare()
 
 
 def upscale() -> None:
@@ -186,6 +196,39 @@ def batch() -> None:
     click(widget.run)
     until_done(widget)
     take(viewer, "batch")
+    viewer.close()
+
+
+def compare() -> None:
+    """Take the pictures of the Compare widget: a sample, shrunk and upscaled, beside itself."""
+    viewer = new_viewer()
+    truth = viewer.layers[0].data
+    viewer.layers.clear()
+    small = viewer.add_image(binned(truth, 2), name="plant", scale=(0.4, 0.4), units=("um", "um"))
+    viewer.reset_view()
+    _, widget = viewer.window.add_plugin_dock_widget("napari-isr", "Compare")
+    viewer.add_layer(napari_isr.upscale(small))
+    viewer.add_image(
+        truth, name="truth", scale=(0.2, 0.2), translate=(-0.1, -0.1), units=("um", "um")
+    )
+    widget.fields.truth.value = viewer.layers["truth"]
+    click(widget.run)
+    until_done(widget)
+    click(widget.subtract)
+    until_done(widget)
+    take(viewer, "compare", palette=Image.Quantize.FASTOCTREE)
+    viewer.layers.remove(viewer.layers[-1])
+    widget.tabs.setCurrentIndex(1)
+    click(widget.draw_line)
+    viewer.layers[-1].add([[36, 29], [44, 43]], shape_type="line")
+    viewer.camera.center, viewer.camera.zoom = (0, *(36 * small.scale[0], 30 * small.scale[1])), 20
+    take(viewer, "compare-profiles", palette=Image.Quantize.FASTOCTREE)
+    viewer.layers.remove(viewer.layers[-1])
+    widget.view.value = "curtain under the mouse"
+    canvas = canvas_of(viewer).native
+    QTest.mouseMove(canvas, canvas.rect().center())
+    widget.tabs.setCurrentIndex(2)
+    take(viewer, "compare-resolution", palette=Image.Quantize.FASTOCTREE)
     viewer.close()
 
 

@@ -163,6 +163,7 @@ def test_compare_tells_how_close_images_are(isr, tmp_path) -> None:
     assert record["mean_absolute_error"] == record["largest_error"] == 5
     assert record["psnr_fitted"] is None or record["psnr_fitted"] > 200
     assert 0.9 < record["ssim"] < 1
+    assert record["nrmse"] == pytest.approx(5 / np.sqrt(np.mean(truth.astype(float) ** 2)))
     assert "PSNR" in isr("compare", "a.png", "a.png").stdout
     wrong = isr("compare", "a.png", "c.png")
     assert wrong.returncode == 2

@@ -21,13 +21,19 @@ from qtpy.QtWidgets import (
 from superqt import QCollapsible
 
 from napari_isr._batch_widget import BatchWidget
+from napari_isr._compare_widget import CompareWidget
 from napari_isr._help import FOLDER, HelpPages
 from napari_isr._train_fields import Fold
 from napari_isr._train_widget import TrainWidget
 from napari_isr._upscale_widget import UpscaleWidget
 from src_models import describe_model
 
-WIDGETS = {"upscale": UpscaleWidget, "train": TrainWidget, "batch": BatchWidget}
+WIDGETS = {
+    "upscale": UpscaleWidget,
+    "train": TrainWidget,
+    "batch": BatchWidget,
+    "compare": CompareWidget,
+}
 SETTINGS = (
     QComboBox,
     QAbstractSpinBox,
@@ -99,6 +105,7 @@ def test_pages_and_their_pictures_come_with_the_package():
     assert (FOLDER / "images" / "upscale-light.png").is_file()
 
 
+@pytest.mark.parametrize("page", ["upscale", "train", "batch"], indirect=True)
 def test_the_model_list_says_what_each_model_is_for(docked):
     lists = [box for box in docked.findChildren(QComboBox) if box.findText("photo-x2") >= 0]
     assert len(lists) == 1
@@ -113,6 +120,7 @@ def test_an_empty_window_says_what_to_do_first(docked, page):
         "upscale": "Open an image",
         "train": "Choose the high-resolution images: open layers",
         "batch": "choose a folder of images",
+        "compare": "First open an image, and upscale it",
     }
     assert first[page] in said
 

@@ -110,7 +110,9 @@ def test_looks_units_and_labels_carry_over():
     for key in ("units", "axis_labels", "contrast_limits", "gamma", "blending", "opacity"):
         assert getattr(result, key) == getattr(layer, key), key
     assert result.colormap.name == "magma"
-    assert result.metadata["napari-isr"] == RECORD
+    record = dict(result.metadata["napari-isr"])
+    assert (record.pop("source"), record.pop("source_id")) == ("cells", str(layer.unique_id))
+    assert record == RECORD
 
 
 def test_rgb_layers_stay_rgb():

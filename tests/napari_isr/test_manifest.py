@@ -25,7 +25,8 @@ def run_fresh(code):
 def test_the_manifest_is_valid_and_its_commands_import():
     manifest = PluginManifest.from_distribution("napari-isr")
     manifest.validate_imports()
-    assert [w.display_name for w in manifest.contributions.widgets] == ["Upscale", "Train", "Batch"]
+    names = [w.display_name for w in manifest.contributions.widgets]
+    assert names == ["Upscale", "Train", "Batch", "Compare"]
     assert "napari/layers/filter" in manifest.contributions.menus
 
 
@@ -54,7 +55,7 @@ def test_opening_the_widgets_imports_no_backend():
         "PluginManager.instance().discover()\n"
         "viewer = napari.Viewer()\n"
         "viewer.open_sample('napari-isr', 'embl_plant_12bit')\n"
-        "for name in ('Upscale', 'Train', 'Batch'):\n"
+        "for name in ('Upscale', 'Train', 'Batch', 'Compare'):\n"
         "    viewer.window.add_plugin_dock_widget('napari-isr', name)\n"
         "heavy = ('keras', 'tensorflow', 'torch', 'jax', 'pyqtgraph')\n"
         "print(*[m for m in heavy if m in sys.modules])\n"

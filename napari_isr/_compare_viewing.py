@@ -1,0 +1,101 @@
+"""The Compare widget's ways to look at layers; each is undone before another begins."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from napari_isr._compare_request import Request
+from napari_isr._compare_view import Curtain, SideBySide
+from src_models.errors import SuperResolutionError
+
+if TYPE_CHECKING:
+    import napari.layers
+    import napari.viewer
+
+NONE, CURTAIN, SIDE_BY_SIDE = "as it is", "curtain under the mouse", "side by side"
+VIEWS = (NONE, CURTAIN, SIDE_BY_SIDE)
+_ENDED = "The view has ended, because layers came or went."
+
+
+class CompareViews:
+    """Makes the viewer show what is chosen in a panel.
+
+    Parameters
+    ----------
+    viewer : napari.viewer.Viewer
+        Which is left as it was.
+    choice, note : ComboBox, Note
+        Where the view is chosen, and explained.
+    """
+
+    def __init__(self, viewer: napari.viewer.Viewer, choice: Any, note: Any) -> None:
+        self._viewer, self._choice, self._note = viewer, choice, note
+        self._shown: Curtain | SideBySide | None = None
+        self._layers: list[Any] = []
+        self._request: Request | None = None
+        self._result: Any = None
+        choice.changed.connect(self._show)
+
+    def renew(self, request: Request | None, result: napari.layers.Image | None) -> None:
+        """Follow what is chosen; say so if the view has ended by itself.
+
+        Parameters
+        ----------
+        request : Request, optional
+            The layers.
+        result : Image, optional
+            The one that is right of the curtain.
+        """
+        self._request, self._result = request, result
+        self._choice.enabled = request is not None
+        if self._choice.value == NONE:
+            return
+        if request is None or self._shown is None or not self._shown.active:
+            self._end(_ENDED)
+        elif self._layers != self._chosen_layers():
+            self._show()
+
+    def _chosen_layers(self) -> list[Any]:
+        request = self._request
+        assert request is not None
+        truth = [] if request.truth is None else [request.truth.layer]
+        others = [candidate.layer for candidate in request.results]
+        return [self._result, request.input.layer, *others, *truth]
+
+    def _show(self) -> None:
+        self.stop()
+        self._note.say("")
+        kind, request = self._choice.value, self._request
+        if kind == NONE or request is None:
+            return
+        self._layers = self._chosen_layers()
+        right, left, *_ = self._layers
+        if kind == CURTAIN:
+            shown: Curtain | SideBySide = Curtain(self._viewer, left, right)
+            others = " Another row of the table shows another." if len(request.results) > 1 else ""
+            words = (
+                f"Move the mouse over the image: left of it is {left.name!r}, right of it "
+                f"{right.name!r}.{others}"
+            )
+        else:
+            shown = SideBySide(self._viewer, self._layers[1:])
+            words = f"{len(self._layers) - 1} layers side by side; zoom and position are linked."
+        try:
+            shown.start()
+        except SuperResolutionError as error:
+            self._end(str(error))
+        else:
+            self._shown = shown
+            self._note.say(words)
+
+    def _end(self, words: str) -> None:
+        self.stop()
+        with self._choice.changed.blocked():
+            self._choice.value = NONE
+        self._note.say(words)
+
+    def stop(self) -> None:
+        """Leave the viewer as it was."""
+        shown, self._shown = self._shown, None
+        if shown is not None:
+            shown.stop()

@@ -1,0 +1,38 @@
+"""What the Compare widget says of its numbers."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from napari_isr._compare_work import Measured
+
+
+def measured_in_words(measured: Measured, *, is_old: bool = False) -> str:
+    """Say what was measured, and what the numbers refer to.
+
+    Parameters
+    ----------
+    measured : Measured
+        The numbers.
+    is_old : bool
+        Whether what is chosen or shown has changed since.
+    """
+    request = measured.request
+    if is_old:
+        place = f" ({request.place})" if request.place else ""
+        return (
+            f"What is chosen or shown has changed since these were measured{place}: Measure again."
+        )
+    words = [f"Measured on the plane {request.place}." if request.place else ""]
+    if measured.data_range is not None and request.truth is not None:
+        is_bytes = np.dtype(request.truth.source.array.dtype) == np.uint8
+        basis = "" if is_bytes else ", the central 99.8 % of the truth"
+        words.append(f"PSNR and SSIM refer to a range of {measured.data_range:.4g}{basis}.")
+    else:
+        words.append("Without a truth no number tells what is right: agreement can only disprove.")
+    if any(row.rings or row.decorrelation for row in measured.rows):
+        periods = f"FRC and Decorr. are periods in {request.unit}"
+        shared = "" if request.truth else "; both take noise that was interpolated for detail"
+        words.append(f"{periods}{shared}.")
+    notes = [f"{row.name}: {note}" for row in measured.rows for note in row.notes]
+    return " ".join([word for word in words if word] + notes[:1])

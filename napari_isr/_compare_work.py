@@ -1,0 +1,269 @@
+"""What the Compare widget's threads do: read planes, measure each, make layers of differences."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_isr._compare_request import Candidate, Request
+from napari_isr._workers import with_our_errors
+from src_models.comparison import (
+    Closeness,
+    brightness,
+    compare_with_truth,
+    difference,
+    interpolated,
+    interpolated_stack,
+    symmetric_limit,
+    usual_range,
+)
+from src_models.consistency import measure_consistency
+from src_models.errors import SuperResolutionError
+from src_models.resolution import (
+    ResolutionCurve,
+    decorrelation_analysis,
+    fourier_ring_correlation,
+)
+
+INPUT, BICUBIC, RESULT, TRUTH = "input", "bicubic", "result", "truth"
+_BACK = {
+    "binned": "binning",
+    "bicubic": "bicubic shrinking",
+    "microscope": "blur and binning, as its model was trained",
+    "jpeg": "bicubic shrinking",
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Row:
+    """One candidate with all that was measured of it.
+
+    Attributes
+    ----------
+    kind : {"input", "bicubic", "result", "truth"}
+        What it is.
+    candidate : Candidate
+        Its layer; for bicubic that of the input.
+    factor : int
+        How much larger than the input it is.
+    plane : ndarray
+        The plane that was measured.
+    closeness : Closeness or None
+        To the truth, where there is one of its size.
+    agreement : float or None
+        Share of the input's pixels that it agrees with.
+    agreement_words : str
+        The same in words, and how it was brought back.
+    rings, decorrelation : ResolutionCurve or None
+        Its resolution, in the unit of the request; with a truth, `rings` is of the two together.
+    notes : tuple of str
+        What could not be measured, and why.
+    """
+
+    kind: str
+    candidate: Candidate
+    factor: int
+    plane: NDArray[Any]
+    closeness: Closeness | None = None
+    agreement: float | None = None
+    agreement_words: str = ""
+    rings: ResolutionCurve | None = None
+    decorrelation: ResolutionCurve | None = None
+    notes: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """What to call it."""
+        if self.kind == BICUBIC:
+            return f"bicubic x{self.factor}"
+        return self.candidate.name
+
+    def pixel_at(self, world: NDArray[Any]) -> NDArray[np.float64]:
+        """Return row and column of a point of the viewer; pixel centres are whole numbers."""
+        here = self.candidate.pixel_at(world)
+        return (here + 0.5) * self.factor - 0.5 if self.kind == BICUBIC else here
+
+
+@dataclass(frozen=True)
+class Step:
+    """How far the work is.
+
+    Attributes
+    ----------
+    done, total : int
+        Of equal parts, roughly.
+    words : str
+        What is done now.
+    """
+
+    done: int
+    total: int
+    words: str
+
+
+@dataclass(frozen=True, eq=False)
+class Measured:
+    """What comes back.
+
+    Attributes
+    ----------
+    request : Request
+        What was measured.
+    rows : tuple of Row
+        Input, bicubic for each factor, the results, the truth.
+    data_range : float or None
+        That PSNR and SSIM refer to, with a truth.
+    """
+
+    request: Request
+    rows: tuple[Row, ...]
+    data_range: float | None
+
+
+@dataclass(frozen=True, eq=False)
+class NewLayer:
+    """A layer to add: pixels, and what `napari.layers.Image` takes besides."""
+
+    pixels: Any
+    arguments: dict[str, Any]
+
+
+@with_our_errors
+def measuring(request: Request) -> Generator[Step, None, Measured]:
+    """Measure all candidates, telling before each part what it is."""
+    count = 2 + len(request.factors) + len(request.results)
+    total, done = 3 * count, 0
+    origin = request.input
+    yield Step(done, total, f"Reading {origin.name} …")
+    low = origin.read()
+    rows = [Row(INPUT, origin, 1, low)]
+    for factor in request.factors:
+        yield Step(len(rows), total, f"Interpolating {origin.name} …")
+        rows.append(Row(BICUBIC, origin, factor, interpolated(low, factor)))
+    for result in request.results:
+        yield Step(len(rows), total, f"Reading {result.name} …")
+        rows.append(Row(RESULT, result, result.factor, result.read()))
+    truth = None
+    if request.truth is not None:
+        yield Step(len(rows), total, f"Reading {request.truth.name} …")
+        truth = request.truth.read()
+        rows.append(Row(TRUTH, request.truth, request.truth.factor, truth))
+    data_range = None if truth is None else usual_range(truth)
+    for number, row in enumerate(rows):
+        done = count + 2 * number
+        yield Step(done, total, f"Comparing {row.name} …")
+        row = _with_closeness(row, truth, data_range)
+        if row.kind in (BICUBIC, RESULT):
+            row = _with_agreement(row, low, _model_of(row, request))
+        yield Step(done + 1, total, f"Resolution of {row.name} …")
+        rows[number] = _with_resolution(row, request.pixel_size / row.factor, truth)
+    return Measured(request, tuple(rows), data_range)
+
+
+def _model_of(row: Row, request: Request) -> str:
+    """Return the model whose degradation brings it back; bicubic's is that of its rivals."""
+    if row.kind == RESULT:
+        return row.candidate.model
+    rivals = [result.model for result in request.results if result.factor == row.factor]
+    return next((model for model in rivals if model), "")
+
+
+def _with_closeness(row: Row, truth: NDArray[Any] | None, data_range: float | None) -> Row:
+    if truth is None or row.kind not in (BICUBIC, RESULT):
+        return row
+    if row.plane.shape != truth.shape:
+        return _noted(row, "It is not as large as the truth.")
+    try:
+        found = compare_with_truth(truth, row.plane, data_range=data_range)
+    except SuperResolutionError as error:
+        return _noted(row, str(error))
+    return replace(row, closeness=found)
+
+
+def _with_agreement(row: Row, low: NDArray[Any], model: str) -> Row:
+    axes = "YXC"[: low.ndim]
+    try:
+        found = measure_consistency(row.plane, low, axes=axes, model=model or None)
+    except SuperResolutionError:
+        # A model file that lies elsewhere now; its record is not at hand.
+        try:
+            found = measure_consistency(row.plane, low, axes=axes)
+        except SuperResolutionError as error:
+            return _noted(row, str(error))
+    way = _BACK.get(found.degradation, found.degradation)
+    words = f"{found.in_words}, brought back to the input's grid by {way}"
+    return replace(row, agreement=found.share, agreement_words=words)
+
+
+def _with_resolution(row: Row, pixel_size: float, truth: NDArray[Any] | None) -> Row:
+    """Measure the resolution; with a truth, FRC tells up to where an image agrees with it."""
+    plane = brightness(row.plane)
+    is_rival = row.kind in (BICUBIC, RESULT) and truth is not None
+    if truth is None or (is_rival and row.plane.shape == truth.shape):
+        other = None if truth is None else brightness(truth)
+        try:
+            rings = fourier_ring_correlation(plane, other, pixel_size=pixel_size)
+        except SuperResolutionError as error:
+            row = _noted(row, str(error))
+        else:
+            row = replace(row, rings=rings)
+    try:
+        return replace(row, decorrelation=decorrelation_analysis(plane, pixel_size=pixel_size))
+    except SuperResolutionError as error:
+        return _noted(row, str(error))
+
+
+def _noted(row: Row, words: str) -> Row:
+    return replace(row, notes=tuple(dict.fromkeys((*row.notes, words))))
+
+
+@with_our_errors
+def subtracting(request: Request, row: Row) -> Generator[Step, None, NewLayer]:
+    """Make the layer of a candidate minus the truth, or minus the interpolated input."""
+    yield Step(0, 2, f"Subtracting from {row.name} …")
+    origin, truth = request.input.source, request.truth
+    with_truth = truth is not None and truth.factor == row.factor
+    reference = (
+        truth.source.array
+        if truth is not None and with_truth
+        else interpolated_stack(origin.array, origin.axes, row.factor)
+    )
+    other = truth.name if truth is not None and with_truth else f"bicubic x{row.factor}"
+    image = (
+        interpolated_stack(origin.array, origin.axes, row.factor)
+        if row.kind == BICUBIC
+        else row.candidate.source.array
+    )
+    pixels = difference(image, reference, origin.axes)
+    yield Step(1, 2, "Finding the range of differences …")
+    index = row.candidate.index[: pixels.ndim]
+    limit = symmetric_limit(np.asarray(pixels[index]))
+    placed = _placement(row) | {
+        "rgb": False,
+        "contrast_limits": (-limit, limit),
+        "gamma": 1.0,
+        "opacity": 1.0,
+        "blending": "translucent_no_depth",
+        "interpolation2d": "nearest",
+    }
+    placed.pop("colormap", None)
+    return NewLayer(pixels, placed | {"name": f"{row.name} - {other}"})
+
+
+@with_our_errors
+def interpolating(request: Request, factor: int) -> Generator[Step, None, NewLayer]:
+    """Make the layer of the interpolated input."""
+    yield Step(0, 1, "Interpolating …")
+    origin = request.input.source
+    pixels = interpolated_stack(origin.array, origin.axes, factor)
+    placed = origin.placed(factor) | {"name": f"{origin.name} x{factor} [bicubic]"}
+    return NewLayer(pixels, placed)
+
+
+def _placement(row: Row) -> dict[str, Any]:
+    """Return where a candidate lies."""
+    return row.candidate.source.placed(row.factor if row.kind == BICUBIC else 1)

@@ -1,0 +1,300 @@
+"""Candidates beside each other: how close each is to the truth, and what shows where they differ.
+
+The candidates are an image's cubic interpolation, which costs nothing, and whatever claims to be
+better. All numbers are of single planes, or of stacks of planes.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from src_models import metrics
+from src_models.axes import ArrayLike
+from src_models.degrade import resize_bicubic
+from src_models.errors import InvalidInputError
+from src_models.intensity import as_dtype
+
+_SSIM_WINDOW = 11
+_PERCENTILE = 99.9
+
+
+@dataclass(frozen=True, slots=True)
+class Closeness:
+    """How close an image is to the truth; pixels that are not finite in both are left out.
+
+    Attributes
+    ----------
+    psnr : float
+        Peak signal-to-noise ratio in dB; infinite for equal images.
+    psnr_fitted : float
+        The same after the gain and offset that bring the image closest to the truth.
+    ssim : float
+        Structural similarity, 1 for equal images; NaN of planes below 11 x 11 pixels and of those
+        with pixels that are not finite.
+    nrmse : float
+        Root mean squared error over the root mean square of the truth; 0 for equal images.
+    mean_absolute_error, largest_error : float
+        In the units of the images.
+    data_range : float
+        The intensity difference that counts as full in PSNR and SSIM.
+    """
+
+    psnr: float
+    psnr_fitted: float
+    ssim: float
+    nrmse: float
+    mean_absolute_error: float
+    largest_error: float
+    data_range: float
+
+
+def usual_range(truth: NDArray[Any]) -> float:
+    """Return the `data_range` to compare with: 255 of uint8, else the truth's central 99.8 %.
+
+    Parameters
+    ----------
+    truth : ndarray
+        Of any shape.
+    """
+    if truth.dtype == np.uint8:
+        return 255.0
+    finite = truth[np.isfinite(truth)].astype(np.float64)
+    return (metrics.robust_range(finite) if finite.size else 0.0) or 1.0
+
+
+def compare_with_truth(
+    truth: NDArray[Any], image: NDArray[Any], *, data_range: float | None = None
+) -> Closeness:
+    """Tell how close an image is to the truth.
+
+    Parameters
+    ----------
+    truth, image : ndarray
+        Planes ``(Y, X)`` or ``(Y, X, C)``, or stacks of them ``(N, Y, X, C)``, of equal shape.
+    data_range : float, optional
+        Largest intensity difference that counts as full; None for `usual_range`.
+
+    Returns
+    -------
+    Closeness
+
+    Raises
+    ------
+    InvalidInputError
+        If the shapes differ, or no pixel can be compared.
+    """
+    if truth.shape != image.shape or truth.ndim not in (2, 3, 4):
+        raise InvalidInputError(
+            "Two images are compared pixel by pixel, so they must be equally large. "
+            f"Received: shapes {tuple(truth.shape)} and {tuple(image.shape)}."
+        )
+    span = usual_range(truth) if data_range is None else data_range
+    planes = [_as_stack(x).astype(np.float64) for x in (truth, image)]
+    finite = np.isfinite(planes[0]) & np.isfinite(planes[1])
+    if not finite.any():
+        raise InvalidInputError(
+            "There must be pixels that are finite in both images. Received: none."
+        )
+    a, b = (x[finite] for x in planes)
+    error = math.sqrt(float(np.mean((a - b) ** 2)))
+    power = math.sqrt(float(np.mean(a**2)))
+    is_whole = bool(finite.all()) and min(planes[0].shape[1:3]) >= _SSIM_WINDOW
+    pairs = zip(*planes, strict=True) if is_whole else ()
+    similar = [metrics.ssim(x, y, data_range=span) for x, y in pairs]
+    return Closeness(
+        psnr=metrics.psnr(a, b, data_range=span),
+        psnr_fitted=metrics.psnr(a, metrics.fit_intensity(b, a), data_range=span),
+        ssim=float(np.mean(similar)) if similar else math.nan,
+        nrmse=error / power if power else (0.0 if error == 0 else math.inf),
+        mean_absolute_error=float(np.abs(a - b).mean()),
+        largest_error=float(np.abs(a - b).max()),
+        data_range=span,
+    )
+
+
+def _as_stack(image: NDArray[Any]) -> NDArray[Any]:
+    if image.ndim == 2:
+        return image[None, ..., None]
+    return image[None] if image.ndim == 3 else image
+
+
+def interpolated(plane: NDArray[Any], scale: int) -> NDArray[Any]:
+    """Enlarge by cubic interpolation: what every network must beat.
+
+    Parameters
+    ----------
+    plane : ndarray
+        ``(Y, X)`` or ``(Y, X, C)``.
+    scale : int
+        Factor along Y and X.
+
+    Returns
+    -------
+    ndarray
+        ``scale`` times larger, of the same dtype, rounded and clipped.
+    """
+    size = plane.shape[0] * scale, plane.shape[1] * scale
+    values = plane.astype(np.float64)
+    finite = values[np.isfinite(values)]
+    # Float32 computes it: large offsets are kept out.
+    low, high = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 1.0)
+    span = (high - low) or 1.0
+    resized = resize_bicubic((values - low) / span, size).astype(np.float64)
+    return as_dtype(resized * span + low, plane.dtype)
+
+
+def interpolated_stack(array: ArrayLike, axes: str, scale: int) -> Any:
+    """Enlarge each plane of a stack by cubic interpolation, as it is asked for.
+
+    Parameters
+    ----------
+    array : array-like
+        The stack.
+    axes : str
+        Meaning of its dimensions.
+    scale : int
+        Factor along Y and X.
+
+    Returns
+    -------
+    ndarray or dask array
+        An array of one plane at once; of others a dask array with a chunk for each plane.
+    """
+    y, x = axes.index("Y"), axes.index("X")
+
+    def enlarged(block: NDArray[Any]) -> NDArray[Any]:
+        moved = np.moveaxis(block, (y, x), (0, 1))
+        flat = moved.reshape(*moved.shape[:2], -1)
+        larger = interpolated(flat, scale)
+        shape = larger.shape[:2] + moved.shape[2:]
+        return np.moveaxis(larger.reshape(shape), (0, 1), (y, x))
+
+    stack = _by_planes(array, axes)
+    if isinstance(stack, np.ndarray):
+        return enlarged(stack)
+    chunks = tuple(
+        tuple(n * scale for n in sizes) if axis in "YX" else sizes
+        for axis, sizes in zip(axes, stack.chunks, strict=True)
+    )
+    return stack.map_blocks(enlarged, dtype=stack.dtype, chunks=chunks, meta=stack._meta)
+
+
+def _by_planes(array: ArrayLike, axes: str) -> Any:
+    """Return an array of one plane as it is, any other as a dask array with a chunk a plane."""
+    whole = "YXC" if axes.endswith("YXC") else "YX"
+    if isinstance(array, np.ndarray) and not set(axes) - set(whole):
+        return array
+    import dask.array
+
+    return dask.array.asarray(array).rechunk(tuple(-1 if a in whole else 1 for a in axes))
+
+
+def difference(image: ArrayLike, reference: ArrayLike, axes: str) -> Any:
+    """Return where an image is brighter (above 0) or darker than another.
+
+    Parameters
+    ----------
+    image, reference : array-like
+        Of equal shape.
+    axes : str
+        Of both. Channels at the end, after Y and X, are colours: they are averaged, without alpha.
+
+    Returns
+    -------
+    ndarray or dask array of float32
+        ``image - reference``; of stacks a dask array, computed as it is asked for.
+
+    Raises
+    ------
+    InvalidInputError
+        If the shapes differ.
+    """
+    if tuple(image.shape) != tuple(reference.shape):
+        raise InvalidInputError(
+            "A difference is taken pixel by pixel, so both must be equally large. "
+            f"Received: shapes {tuple(image.shape)} and {tuple(reference.shape)}."
+        )
+    a, b = (_by_planes(x, axes).astype(np.float64) for x in (image, reference))
+    result = a - b
+    if axes.endswith("YXC"):
+        result = result[..., :3].mean(axis=-1)
+    return result.astype(np.float32)
+
+
+def brightness(plane: NDArray[Any]) -> NDArray[np.float64]:
+    """Return the mean over channels, with the median in place of what is not finite.
+
+    Parameters
+    ----------
+    plane : ndarray
+        ``(Y, X)`` or ``(Y, X, C)``.
+
+    Returns
+    -------
+    ndarray of float64
+        ``(Y, X)``.
+    """
+    values = plane.astype(np.float64)
+    if values.ndim == 3:
+        values = values.mean(axis=-1)
+    finite = np.isfinite(values)
+    if finite.all():
+        return values
+    return np.where(finite, values, np.median(values[finite]) if finite.any() else 0.0)
+
+
+def symmetric_limit(values: NDArray[Any]) -> float:
+    """Return how far from 0 all but the most extreme thousandth of differences lie.
+
+    Parameters
+    ----------
+    values : ndarray
+        Differences; those that are not finite are left out.
+
+    Returns
+    -------
+    float
+        Above 0, also of differences that are all 0.
+    """
+    sizes = np.abs(values[np.isfinite(values)])
+    if not sizes.size:
+        return 1.0
+    return float(np.percentile(sizes, _PERCENTILE)) or float(sizes.max()) or 1.0
+
+
+def profile(
+    plane: NDArray[Any], start: tuple[float, float], end: tuple[float, float]
+) -> NDArray[np.float64]:
+    """Return the intensities along a line, linearly interpolated about a pixel apart.
+
+    Parameters
+    ----------
+    plane : ndarray
+        ``(Y, X)`` or ``(Y, X, C)``, whose channels are averaged.
+    start, end : tuple of float
+        Row and column; the centre of the first pixel is (0, 0).
+
+    Returns
+    -------
+    ndarray of float64
+        At equal distances from start to end, both included; NaN outside of the plane.
+    """
+    from skimage.measure import profile_line
+
+    ends = np.array([start, end], float)
+    # Only what the line touches is looked at: it may be drawn over a large plane.
+    limits = np.array(plane.shape[:2])
+    low = np.clip(np.floor(ends.min(axis=0)).astype(int) - 1, 0, limits - 1)
+    high = np.clip(np.ceil(ends.max(axis=0)).astype(int) + 2, low + 1, limits)
+    part = plane[low[0] : high[0], low[1] : high[1]].astype(np.float64)
+    if part.ndim == 3:
+        part = part.mean(axis=-1)
+    line = profile_line(part, *(ends - low), linewidth=1, order=1, mode="nearest")
+    points = np.linspace(ends[0], ends[1], len(line))
+    is_outside = (points < -0.5) | (points > limits - 0.5)
+    return np.where(is_outside.any(axis=1), math.nan, line)

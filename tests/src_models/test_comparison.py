@@ -1,0 +1,172 @@
+from __future__ import annotations
+
+import dask.array
+import numpy as np
+import pytest
+from skimage.metrics import (
+    normalized_root_mse,
+    peak_signal_noise_ratio,
+    structural_similarity,
+)
+
+from src_models.comparison import (
+    brightness,
+    compare_with_truth,
+    difference,
+    interpolated,
+    interpolated_stack,
+    profile,
+    symmetric_limit,
+    usual_range,
+)
+from src_models.errors import InvalidInputError
+
+
+@pytest.fixture
+def truth():
+    return np.random.default_rng(0).integers(100, 3000, (20, 30)).astype(np.uint16)
+
+
+@pytest.fixture
+def image(truth):
+    noise = np.random.default_rng(1).normal(0, 50, truth.shape)
+    return (truth + noise).clip(0).astype(np.uint16)
+
+
+def test_the_numbers_are_those_of_scikit_image(truth, image):
+    found = compare_with_truth(truth, image, data_range=4000)
+    assert found.psnr == pytest.approx(peak_signal_noise_ratio(truth, image, data_range=4000))
+    assert found.nrmse == pytest.approx(normalized_root_mse(truth, image))
+    expected = structural_similarity(
+        truth.astype(float),
+        image.astype(float),
+        data_range=4000,
+        gaussian_weights=True,
+        sigma=1.5,
+        use_sample_covariance=False,
+    )
+    assert found.ssim == pytest.approx(expected)
+
+
+def test_an_image_is_as_close_to_itself_as_can_be(truth):
+    found = compare_with_truth(truth, truth)
+    assert (found.psnr, found.ssim, found.nrmse, found.largest_error) == (np.inf, 1, 0, 0)
+
+
+def test_a_stack_counts_all_its_planes(truth, image):
+    pairs = [np.stack([x, x[::-1]])[..., None] for x in (truth, image)]
+    whole = compare_with_truth(*pairs, data_range=3000)
+    one = compare_with_truth(truth, image, data_range=3000)
+    assert whole.psnr == pytest.approx(one.psnr)
+    assert whole.ssim == pytest.approx(one.ssim, abs=1e-3)
+
+
+def test_bytes_are_judged_by_255_and_others_by_the_truth(truth):
+    assert usual_range(truth.astype(np.uint8)) == 255
+    low, high = np.percentile(truth, (0.1, 99.9))
+    assert usual_range(truth) == pytest.approx(high - low)
+    assert usual_range(np.full((4, 4), 7.0)) == usual_range(np.eye(4) > 0) == 1
+    hole = truth.astype(float)
+    hole[3, 4] = np.nan
+    assert usual_range(hole) == pytest.approx(high - low, rel=1e-2)
+
+
+def test_pixels_that_are_not_finite_are_left_out(truth, image):
+    hole = image.astype(float)
+    hole[2, 3] = np.nan
+    found = compare_with_truth(truth, hole)
+    assert found.psnr == pytest.approx(compare_with_truth(truth, image).psnr, abs=0.1)
+    assert np.isnan(found.ssim)
+    with pytest.raises(InvalidInputError, match="finite"):
+        compare_with_truth(truth, np.full(truth.shape, np.nan))
+
+
+def test_small_planes_have_no_ssim_and_empty_truth_no_error_to_divide_by():
+    zero, one = np.zeros((5, 5)), np.ones((5, 5))
+    assert np.isnan(compare_with_truth(zero, one).ssim)
+    assert compare_with_truth(zero, one).nrmse == np.inf
+    assert compare_with_truth(zero, zero).nrmse == 0
+
+
+def test_images_of_different_sizes_are_refused(truth):
+    with pytest.raises(InvalidInputError, match="equally large"):
+        compare_with_truth(truth, truth[:-1])
+    with pytest.raises(InvalidInputError, match="equally large"):
+        difference(truth, truth[:-1], "YX")
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
+def test_interpolation_keeps_dtype_mean_and_place(dtype):
+    y, x = np.mgrid[:16, :24]
+    ramp = (y + 2 * x + 60_000 * (dtype == np.uint16)).astype(dtype)
+    larger = interpolated(ramp, 2)
+    assert (larger.shape, larger.dtype) == ((32, 48), dtype)
+    inner = larger.astype(float)[6:-6, 6:-6]
+    yy, xx = (np.mgrid[:32, :48] - 0.5) / 2
+    expected = (yy + 2 * xx + 60_000 * (dtype == np.uint16))[6:-6, 6:-6]
+    tolerance = 1e-4 if dtype == np.float32 else 0.51
+    np.testing.assert_allclose(inner, expected, atol=tolerance)
+
+
+@pytest.mark.parametrize(
+    ("axes", "shape"), [("ZYX", (3, 8, 9)), ("TZCYX", (2, 2, 2, 6, 7)), ("ZYXC", (2, 6, 7, 3))]
+)
+@pytest.mark.parametrize("is_lazy", [False, True])
+def test_stacks_are_interpolated_plane_by_plane_when_asked_for(axes, shape, is_lazy):
+    stack = np.random.default_rng(0).integers(0, 255, shape).astype(np.uint8)
+    array = dask.array.from_array(stack, chunks=3) if is_lazy else stack
+    larger = interpolated_stack(array, axes, 2)
+    assert isinstance(larger, dask.array.Array)
+    expected = tuple(n * 2 if a in "YX" else n for a, n in zip(axes, shape, strict=True))
+    assert larger.shape == expected
+    first = (0,) * (len(axes) - (3 if axes.endswith("C") else 2))
+    np.testing.assert_array_equal(larger[first].compute(), interpolated(stack[first], 2))
+
+
+def test_one_plane_is_interpolated_at_once():
+    plane = np.random.default_rng(0).integers(0, 255, (8, 9, 3)).astype(np.uint8)
+    larger = interpolated_stack(plane, "YXC", 2)
+    np.testing.assert_array_equal(larger, interpolated(plane, 2))
+
+
+def test_differences_have_signs_whatever_the_dtype(truth, image):
+    found = difference(image, truth, "YX")
+    np.testing.assert_array_equal(found, image.astype(float) - truth)
+    lazy = difference(dask.array.from_array(image), truth, "YX")
+    np.testing.assert_array_equal(lazy.compute(), found)
+    stack = difference(np.stack([image, truth]), np.stack([truth, image]), "ZYX")
+    np.testing.assert_array_equal(stack[1].compute(), -found)
+
+
+def test_the_difference_of_colours_is_that_of_their_mean_without_alpha():
+    one, other = np.zeros((4, 5, 4)), np.ones((4, 5, 4))
+    other[..., 3] = 255
+    np.testing.assert_array_equal(difference(one, other, "YXC"), np.full((4, 5), -1))
+
+
+def test_brightness_has_no_holes(truth):
+    colours = np.stack([truth, truth, truth], axis=-1)
+    np.testing.assert_allclose(brightness(colours), truth)
+    hole = truth.astype(float)
+    hole[0, 0] = np.inf
+    assert brightness(hole)[0, 0] == pytest.approx(np.median(truth), abs=20)
+    np.testing.assert_array_equal(brightness(np.full((2, 2), np.nan)), 0)
+
+
+def test_the_limit_of_differences_is_above_0():
+    assert symmetric_limit(np.zeros((4, 4))) == 1
+    assert symmetric_limit(np.array([np.nan, -3.0, 2.0])) == pytest.approx(3, rel=1e-2)
+    assert symmetric_limit(np.full(3, np.nan)) == 1
+
+
+def test_a_profile_is_read_between_pixel_centres_and_nowhere_else():
+    y, x = np.mgrid[:10, :12]
+    ramp = (10 * y + x).astype(np.uint16)
+    np.testing.assert_allclose(profile(ramp, (2, 3), (2, 7)), [23, 24, 25, 26, 27])
+    np.testing.assert_allclose(profile(ramp, (1.5, 0), (1.5, 2)), [15, 16, 17])
+    found = profile(ramp, (0, 10), (0, 14))
+    np.testing.assert_allclose(found[:2], [10, 11])
+    assert np.isnan(found[2:]).all()
+    assert np.isnan(profile(ramp, (-30, -30), (-20, -20))).all()
+    rgb = np.repeat(ramp[..., None], 3, axis=-1)
+    np.testing.assert_allclose(profile(rgb, (2, 3), (2, 7)), [23, 24, 25, 26, 27])
