@@ -81,7 +81,8 @@ class CanvasCut:
         column = round(x * self._ratio)
         for (_, clipper), start in zip(self._sides, (column - _FAR, column), strict=True):
             clipper.bounds = (start, -_FAR, _FAR, 2 * _FAR)
-        self._line.transform.translate = (column / self._ratio - 1.5, 0)
+        # On whole pixels: drivers disagree about halves.
+        self._line.transform.translate = ((column - 1) / self._ratio, 0)
         self._canvas.native.update()
 
     @property

@@ -14,6 +14,7 @@ from napari_isr._canvas_cut import CanvasCut, closed_signal
 from src_models.errors import InvalidInputError
 
 _SPACING = 4  # pixels of the screen between cells
+_MARGIN = 1.05  # room around layers in a cell
 
 
 class _View:
@@ -204,10 +205,19 @@ class SideBySide(_View):
         if not self._is_in_place(columns):
             self._order = list(self._viewer.layers)
             _reorder(self._viewer, self._layers)
-        # What was in view has to fit into a cell.
-        before = _camera(self._viewer).zoom
-        self._zoom = before, before / max(shape)
-        _camera(self._viewer).zoom = self._zoom[1]
+        camera = _camera(self._viewer)
+        self._zoom = camera.zoom, camera.zoom * self._shrinking(*shape)
+        camera.zoom = self._zoom[1]
+
+    def _shrinking(self, rows: int, columns: int) -> float:
+        """Return the factor of zoom at which a cell shows of the layers what the canvas did."""
+        size = getattr(getattr(self._viewer, "canvas", None), "size", None)
+        if size is None or self._viewer.dims.ndisplay == 3:
+            return 1 / max(rows, columns)
+        low, high = self._viewer.layers.get_extent(self._layers).world
+        layers = (high - low)[list(self._viewer.dims.displayed)] * _camera(self._viewer).zoom
+        seen = [min(n, _MARGIN * m) for n, m in zip(size, layers, strict=True)]
+        return float(min(1, size[0] / rows / seen[0], size[1] / columns / seen[1]))
 
     def _is_in_place(self, columns: int) -> bool:
         grid, layers = _grid(self._viewer), self._viewer.layers

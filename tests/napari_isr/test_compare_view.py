@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from napari.components import ViewerModel
 from napari.layers import Image
+from napari.utils._proxies import PublicOnlyProxy
 from qtpy.QtCore import QPoint
 from qtpy.QtTest import QTest
 from vispy.visuals.filters import Clipper
@@ -95,7 +96,7 @@ def test_left_of_the_mouse_is_left_and_right_of_it_right(show, point):
     viewer = show(left, right)
     curtain = Curtain(viewer, left, right)
     curtain.start()
-    assert_cut(viewer, canvas_of(viewer).native.width() // 2)
+    assert_cut(viewer, round(canvas_of(viewer).native.width() / 2))
     for zoom in (1, 3.7, 40):
         viewer.scene.camera.zoom *= zoom
         for x in (200, 317, 400):
@@ -119,7 +120,9 @@ def test_a_line_shows_the_boundary_and_is_no_layer(show, point):
     plain = picture(viewer)
     curtain.start()
     point(viewer, 300)
-    changed = np.flatnonzero((picture(viewer) != plain).any(0))
+    shown = picture(viewer)
+    assert (shown[:, 300] == 255).all()
+    changed = np.flatnonzero((shown != plain).any(0))
     assert changed.min() >= 300 - LINE
     assert changed.max() < 300 + LINE
     assert len(viewer.layers) == 2
@@ -284,6 +287,18 @@ def test_afterwards_everything_is_as_before(mixed, point, make):
     assert [clippers(layer, mixed) for layer in mixed.layers[:3]] == cut
 
 
+@pytest.mark.parametrize("kind", [Curtain, SideBySide])
+def test_the_viewer_as_plugins_are_given_it_will_do(mixed, point, kind):
+    given = PublicOnlyProxy(mixed)
+    layers = given.layers["a"], given.layers["c"]
+    view = Curtain(given, *layers) if kind is Curtain else SideBySide(given, layers)
+    view.start()
+    point(mixed, 300)
+    assert view.active
+    mixed.layers.remove("c")
+    assert not view.active
+
+
 @pytest.mark.parametrize("make", VIEWS)
 def test_it_can_be_shown_again(mixed, point, make):
     view = make(mixed)
@@ -430,14 +445,34 @@ def test_four_layers_make_a_block(show):
     assert centres == [10, 70, 130, 190]
 
 
+def test_a_cell_shows_of_an_image_what_the_canvas_did(show, qtbot):
+    layers = flat(DARK), flat(LIGHT)
+    viewer = show(*layers)
+    view = SideBySide(viewer, layers)
+    view.start()
+    qtbot.wait(100)  # napari lays its cells out when it draws
+    shown = picture(viewer)
+    row = shown[shown.shape[0] // 2]
+    for half, value in zip(np.array_split(row, 2), (DARK, LIGHT), strict=True):
+        inside = np.flatnonzero(half == value)
+        assert 0 < inside[0] < inside[-1] < len(half) - 1
+        assert len(inside) > 0.9 * len(half)
+    view.stop()
+    # Closer, a cell's view is cut as the canvas was.
+    viewer.scene.camera.zoom *= 10
+    close = viewer.scene.camera.zoom
+    view.start()
+    np.testing.assert_allclose(viewer.scene.camera.zoom, close / 2)
+
+
 def test_cells_zoom_and_move_together_and_lie_on_each_other(show):
     pixels = np.random.default_rng(0).integers(0, 256, (24, 32)).astype(np.uint8)
     image = Image(pixels, scale=(0.3, 0.3), contrast_limits=(0, 255))
     result = Image(pixels.repeat(2, 0).repeat(2, 1), **LayerSource.of(image).placed(2))
     viewer = show(image, result)
+    before = viewer.scene.camera.zoom
     view = SideBySide(viewer, [image, result])
     view.start()
-    before = viewer.scene.camera.zoom
     viewer.scene.camera.zoom *= 3
     viewer.scene.camera.center = (3, 4)
     shown = picture(viewer)
@@ -445,7 +480,7 @@ def test_cells_zoom_and_move_together_and_lie_on_each_other(show):
     assert (shown[:, :width] != shown[:, -width:]).mean() < 6e-3
     view.stop()
     # Where one has gone by hand, one stays.
-    np.testing.assert_allclose(viewer.scene.camera.zoom, before * 3 * 2)
+    np.testing.assert_allclose(viewer.scene.camera.zoom, before * 3)
     np.testing.assert_allclose(viewer.scene.camera.center[-2:], (3, 4))
 
 
