@@ -24,6 +24,7 @@ _BASELINES = {INPUT: "#9a9a9a", BICUBIC: "#56b4e9"}
 _TRUTH_COLOURS = {"dark": "#ffffff", "light": "#000000"}
 _FILE_SIZE = 900, 560
 _LEGEND_LETTERS = 48
+_STROKE = 1.6
 _PAPER = {"background": "#ffffff", "text": "#000000", "axis": "#606060"}
 
 
@@ -153,15 +154,20 @@ class Figure(QWidget):
             view.setAttribute(Qt.WidgetAttribute.WA_DontShowOnScreen)
             view.resize(*_FILE_SIZE)
             view.show()
-            _fill(view, [_on_paper(curve) for curve in self.curves], self._labels, _PAPER)
+            is_svg = path.suffix.lower() == ".svg"
+            curves = [_on_paper(curve) for curve in self.curves]
+            # Pens are as wide in the pixels of a picture twice as fine.
+            _fill(view, curves, self._labels, _PAPER, _STROKE * (1 if is_svg else 2))
             QApplication.processEvents()
             # pyqtgraph's own exporter of SVG fails on gaps in curves; Qt's painter does not.
             size = QSize(*_FILE_SIZE)
-            if path.suffix.lower() == ".svg":
+            if is_svg:
                 target: Any = QSvgGenerator()
                 target.setFileName(str(path))
                 target.setSize(size)
                 target.setViewBox(view.rect())
+                # Axes are recorded pictures, which Qt scales by the ratio of resolutions.
+                target.setResolution(view.logicalDpiX())
             else:
                 target = QImage(2 * size, QImage.Format.Format_RGB32)
             painter = QPainter()
@@ -193,7 +199,11 @@ def _new_view() -> Any:
 
 
 def _fill(
-    view: Any, curves: Sequence[Curve], labels: tuple[str, str], colours: dict[str, str]
+    view: Any,
+    curves: Sequence[Curve],
+    labels: tuple[str, str],
+    colours: dict[str, str],
+    stroke: float = _STROKE,
 ) -> None:
     """Draw curves and their legend anew."""
     import pyqtgraph
@@ -216,7 +226,7 @@ def _fill(
         plot.plot(
             np.asarray(curve.x, float),
             np.asarray(curve.y, float),
-            pen=pyqtgraph.mkPen(colour, width=1.6, style=style),
+            pen=pyqtgraph.mkPen(colour, width=stroke, style=style),
             connect="finite",
             antialias=True,
         )
@@ -240,9 +250,9 @@ def _legend(curves: Sequence[Curve], text_colour: str) -> str:
     room = 0
     for curve in curves:
         name = _short(curve.name)
-        stroke = "- -" if curve.dashed else "\u2014"
+        line = "- -" if curve.dashed else "\u2014"
         colour = curve.colour or text_colour
-        entry = f'<span style="color: {colour}"><b>{stroke}</b></span> {html.escape(name)}'
+        entry = f'<span style="color: {colour}"><b>{line}</b></span> {html.escape(name)}'
         if room > len(name) + 6:
             lines[-1] += f"&nbsp;&nbsp;&nbsp; {entry}"
             room -= len(name) + 6

@@ -284,17 +284,19 @@ def profile(
     ndarray of float64
         At equal distances from start to end, both included; NaN outside of the plane.
     """
-    from skimage.measure import profile_line
+    from scipy.ndimage import map_coordinates
 
     ends = np.array([start, end], float)
-    # Only what the line touches is looked at: it may be drawn over a large plane.
+    count = math.ceil(math.dist(*ends) + 1)
+    points = np.linspace(ends[0], ends[1], count)
+    # scikit-image's profile_line takes the same points, but has the whole plane as floats first.
+    channels = plane[..., None] if plane.ndim == 2 else plane
+    if plane.dtype in (np.bool_, np.float16):  # scipy does not take them
+        channels = channels.astype(np.float32)
+    lines = [
+        map_coordinates(channels[..., c], points.T, output=np.float64, order=1, mode="nearest")
+        for c in range(channels.shape[-1])
+    ]
     limits = np.array(plane.shape[:2])
-    low = np.clip(np.floor(ends.min(axis=0)).astype(int) - 1, 0, limits - 1)
-    high = np.clip(np.ceil(ends.max(axis=0)).astype(int) + 2, low + 1, limits)
-    part = plane[low[0] : high[0], low[1] : high[1]].astype(np.float64)
-    if part.ndim == 3:
-        part = part.mean(axis=-1)
-    line = profile_line(part, *(ends - low), linewidth=1, order=1, mode="nearest")
-    points = np.linspace(ends[0], ends[1], len(line))
-    is_outside = (points < -0.5) | (points > limits - 0.5)
-    return np.where(is_outside.any(axis=1), math.nan, line)
+    is_outside = ((points < -0.5) | (points > limits - 0.5)).any(axis=1)
+    return np.where(is_outside, math.nan, np.mean(lines, axis=0))

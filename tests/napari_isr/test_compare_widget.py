@@ -9,7 +9,10 @@ import dask.array
 import numpy as np
 import pytest
 from qtpy.QtCore import Qt, QTimer
+from qtpy.QtGui import QImage, QPainter
+from qtpy.QtSvg import QSvgRenderer
 from qtpy.QtWidgets import QApplication, QFileDialog, QMessageBox
+from scipy.ndimage import gaussian_filter
 
 from napari_isr import _compare_work
 from napari_isr._compare_viewing import CURTAIN, NONE, SIDE_BY_SIDE
@@ -34,6 +37,21 @@ def check_box(qtbot, listed, at):
     place.setX(place.x() + 10)
     place.setY(box.center().y())
     qtbot.mouseClick(listed.viewport(), Qt.MouseButton.LeftButton, pos=place)
+
+
+def likeness_of_pictures(svg, png):
+    """Return how much alike two figures are, up to 1; blurred, as letters are drawn apart."""
+    drawn = QImage(1800, 1120, QImage.Format.Format_RGB32)
+    painter = QPainter(drawn)
+    QSvgRenderer(str(svg)).render(painter)
+    painter.end()
+    pair = []
+    for picture in (drawn, QImage(str(png))):
+        grey = picture.convertToFormat(QImage.Format.Format_Grayscale8)
+        size = grey.height(), grey.bytesPerLine()
+        pixels = np.frombuffer(grey.constBits().asstring(grey.sizeInBytes()), np.uint8)
+        pair.append(gaussian_filter(pixels.reshape(size)[:, : grey.width()] / 255, 4))
+    return np.corrcoef(pair[0].ravel(), pair[1].ravel())[0, 1]
 
 
 @pytest.fixture
@@ -281,6 +299,7 @@ def test_figures_are_saved_as_png_and_svg_and_never_over_a_file_unasked(
     monkeypatch.setattr(QMessageBox, "question", lambda *_: QMessageBox.StandardButton.Yes)
     click(qtbot, widget.save_profiles)
     assert (tmp_path / "b.png").read_bytes().startswith(b"\x89PNG")
+    assert likeness_of_pictures(tmp_path / "a.svg", tmp_path / "b.png") > 0.9
     chosen.append((str(tmp_path / "nowhere" / "c.png"), "PNG (*.png)"))
     click(qtbot, widget.save_profiles)
     assert "not written" in widget.status.text

@@ -3,6 +3,7 @@ from __future__ import annotations
 import dask.array
 import numpy as np
 import pytest
+from skimage.measure import profile_line
 from skimage.metrics import (
     normalized_root_mse,
     peak_signal_noise_ratio,
@@ -157,6 +158,17 @@ def test_the_limit_of_differences_is_above_0():
     assert symmetric_limit(np.zeros((4, 4))) == 1
     assert symmetric_limit(np.array([np.nan, -3.0, 2.0])) == pytest.approx(3, rel=1e-2)
     assert symmetric_limit(np.full(3, np.nan)) == 1
+
+
+def test_a_profile_is_that_of_scikit_image(truth):
+    expected = profile_line(truth.astype(float), (2.3, 1.7), (15.1, 27.4), order=1, mode="nearest")
+    np.testing.assert_allclose(profile(truth, (2.3, 1.7), (15.1, 27.4)), expected)
+
+
+@pytest.mark.parametrize("dtype", [bool, np.int8, np.float16, np.uint64])
+def test_a_profile_is_taken_of_any_dtype(dtype):
+    plane = np.eye(6).astype(dtype)
+    np.testing.assert_allclose(profile(plane, (0, 0), (4, 0)), [1, 0, 0, 0, 0])
 
 
 def test_a_profile_is_read_between_pixel_centres_and_nowhere_else():
