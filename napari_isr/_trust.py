@@ -9,6 +9,7 @@ import numpy as np
 
 from napari_isr._layers import LayerSource
 from src_models.errors import InvalidInputError
+from src_models.timing import SELF_ENSEMBLE_PASSES
 
 if TYPE_CHECKING:
     import napari.layers
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     from napari_isr._workers import Upscaled
     from src_models.trust import Uncertainty
 
-_PASSES = 8
 _AGREES = 3.0
 _SAMPLE = 1_000_000
 
@@ -44,7 +44,7 @@ class Trust:
     @property
     def passes(self) -> int:
         """How often the network sees each tile."""
-        return _PASSES if self.self_ensemble or self.uncertainty else 1
+        return SELF_ENSEMBLE_PASSES if self.self_ensemble or self.uncertainty else 1
 
     @property
     def copies(self) -> int:
