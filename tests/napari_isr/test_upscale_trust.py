@@ -166,7 +166,7 @@ def test_one_section_is_open_at_a_time(ready, qtbot):
         for title in ("Trust", "Advanced")
     )
     for opened, other in ((trust, advanced), (advanced, trust), (trust, advanced)):
-        qtbot.mouseClick(opened._toggle_btn, Qt.MouseButton.LeftButton)
+        qtbot.mouseClick(opened.toggleButton(), Qt.MouseButton.LeftButton)
         assert opened.isExpanded()
         assert not other.isExpanded()
 
