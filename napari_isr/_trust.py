@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from src_models.trust import Uncertainty
 
 _AGREES = 3.0
+# In the metadata of a layer: the name of the result that it tells of.
+JUDGES = "judges"
 _SAMPLE = 1_000_000
 
 
@@ -115,8 +117,9 @@ def judging_layers(
         looks = {"colormap": "coolwarm", "contrast_limits": (-_AGREES, _AGREES)}
         name = f"{result}: disagreement in sigmas"
         layer = Image(values, name=name, **_plain(source.placed(1)) | looks)
-        layer.metadata["napari-isr"] = {"consistency": consistency.record}
         layers.append(layer)
+    for layer in layers:
+        layer.metadata["napari-isr"] = {JUDGES: result} | done.record
     return layers
 
 

@@ -17,7 +17,7 @@ import tifffile
 from PIL import Image
 from qtpy.QtCore import QPoint, Qt
 from qtpy.QtTest import QTest
-from superqt import QCollapsible
+from qtpy.QtWidgets import QPushButton
 
 IMAGES = Path(__file__).parents[1] / "docs" / "images"
 # Of the animation: frames from one end to the other, and pixels.
@@ -116,8 +116,8 @@ def trust(viewer: napari.Viewer, widget: Any) -> None:
     """Take the picture of a result with the layer that tells where it is likely to be wrong."""
     viewer.layers.remove(viewer.layers[1])
     viewer.reset_view()
-    section = next(s for s in widget.native.findChildren(QCollapsible) if "Trust" in s.text())
-    QTest.mouseClick(section.toggleButton(), Qt.MouseButton.LeftButton)
+    section = next(b for b in widget.native.findChildren(QPushButton) if "Trust" in b.text())
+    QTest.mouseClick(section, Qt.MouseButton.LeftButton)
     wait(0.5)
     QTest.keyClick(widget.trust.uncertainty.native, Qt.Key.Key_Down)
     box = widget.trust.consistency.native
@@ -130,7 +130,7 @@ def trust(viewer: napari.Viewer, widget: Any) -> None:
     take(viewer, "trust")
     for layer in list(viewer.layers)[1:]:
         viewer.layers.remove(layer)
-    QTest.mouseClick(section.toggleButton(), Qt.MouseButton.LeftButton)
+    QTest.mouseClick(section, Qt.MouseButton.LeftButton)
     widget.trust.uncertainty.value = ""
     widget.trust.consistency.value = False
 

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 import tifffile
 from qtpy.QtCore import QPoint, Qt
-from superqt import QCollapsible
 
 import napari_isr
 import src_models
 from napari_isr import _layers
+from napari_isr._train_fields import Fold
 from src_models import (
     expected_error,
     measure_consistency,
@@ -42,6 +42,14 @@ def tick(qtbot, box):
     qtbot.mouseClick(box.native, Qt.MouseButton.LeftButton, pos=place)
 
 
+def sections(widget):
+    """The buttons that open and close the parts of the form, by the first word on them."""
+    folds = widget.native.findChildren(Fold)
+    return {
+        fold.button.text().strip("▸▾ ").partition(" ")[0].rstrip(":"): fold.button for fold in folds
+    }
+
+
 @pytest.fixture
 def ready(make_napari_viewer, widget_in, tiny_model_file):
     viewer = make_napari_viewer(show=True)
@@ -54,9 +62,7 @@ def ready(make_napari_viewer, widget_in, tiny_model_file):
 def trust(ready):
     """The fields, shown."""
     _, widget = ready
-    for section in widget.native.findChildren(QCollapsible):
-        if section.text().startswith("Trust"):
-            section.expand(animate=False)
+    sections(widget)["Trust"].click()
     return widget.trust
 
 
@@ -161,14 +167,27 @@ def test_the_time_is_eight_times_as_long_and_an_uncertainty_takes_it(ready, trus
 
 def test_one_section_is_open_at_a_time(ready, qtbot):
     _, widget = ready
-    trust, advanced = (
-        next(s for s in widget.native.findChildren(QCollapsible) if s.text().startswith(title))
-        for title in ("Trust", "Advanced")
-    )
+    trust, advanced = (sections(widget)[title] for title in ("Trust", "Advanced"))
     for opened, other in ((trust, advanced), (advanced, trust), (trust, advanced)):
-        qtbot.mouseClick(opened.toggleButton(), Qt.MouseButton.LeftButton)
-        assert opened.isExpanded()
-        assert not other.isExpanded()
+        qtbot.mouseClick(opened, Qt.MouseButton.LeftButton)
+        assert opened.isChecked()
+        assert not other.isChecked()
+    assert widget.trust.uncertainty.native.isVisible()
+    assert not widget.engine.native.isVisible()
+
+
+def test_a_layer_that_judges_is_not_taken_for_an_image_to_upscale(
+    ready, trust, qtbot, finish, image
+):
+    viewer, widget = ready
+    source = viewer.add_image(image, name="cells")
+    tick(qtbot, trust.consistency)
+    click(qtbot, widget.run)
+    finish(widget)
+    viewer.layers.selection.active = viewer.layers[-1]
+    assert widget.layer.value is source
+    viewer.layers.selection.active = viewer.layers[1]
+    assert widget.layer.value is viewer.layers[1]
 
 
 @pytest.mark.parametrize("reason", ["lazy", "huge"])
