@@ -28,6 +28,8 @@ from napari_isr._train_fields import Fold
 from napari_isr._upscale_advice import AdviceNote
 from napari_isr._upscale_trust import TrustFields
 
+_LEAST_WIDTH = 350
+
 
 class UpscalePanel(Container[Any]):
     """The form over its plan; buttons, progress and words under it.
@@ -64,6 +66,7 @@ class UpscalePanel(Container[Any]):
         for place, section, other in ((2, trust, advanced), (3, advanced, trust)):
             layout.insertWidget(place, section)
             section.button.toggled.connect(partial(_make_room, other))
+        self.native.setMinimumWidth(_LEAST_WIDTH)  # what is folded away asks for none
         layout.addWidget(help_link("upscale"))
         layout.addStretch()
 
