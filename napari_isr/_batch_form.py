@@ -14,6 +14,7 @@ from napari_isr._batch_layers import BatchLayer
 from napari_isr._batch_run import BatchRequest
 from napari_isr._fields import Note, automatic_box, engine_box, narrow_combo
 from napari_isr._train_fields import Fold, Row, column
+from napari_isr._upscale_trust import ensemble_box, intensities_box
 from src_models.batch_events import BatchSettings
 from src_models.description import ModelDescription
 
@@ -119,6 +120,7 @@ class BatchFields:
         self.tile_size = automatic_box(
             "tile_size", "Tile size", "Width and height of the tiles, in input pixels."
         )
+        self.self_ensemble, self.keep_intensities = ensemble_box(), intensities_box()
         self._pattern_row = Row(self.pattern, "Files", self.recursive)
         rows = [
             self._pattern_row,
@@ -127,6 +129,8 @@ class BatchFields:
             Row(self.axes, "Axes"),
             Row(self.engine, "Engine"),
             Row(self.tile_size, "Tile size"),
+            Row(self.self_ensemble, "Trust"),
+            Row(self.keep_intensities, ""),
         ]
         self.others = column(*rows[:4], self.axes_note, *rows[4:])
 
@@ -134,7 +138,9 @@ class BatchFields:
     def changing(self) -> list[Any]:
         """The fields whose changes matter, but for `model`."""
         first = [self.source, self.folder, self.output, self.pattern, self.recursive]
-        return [*first, self.file_format, self.existing, self.axes, self.engine, self.tile_size]
+        trust = [self.self_ensemble, self.keep_intensities]
+        others = [self.file_format, self.existing, self.axes, self.engine, self.tile_size]
+        return [*first, *others, *trust]
 
     def arrange(self) -> None:
         """Show the fields that fit the choices."""
@@ -202,6 +208,8 @@ class BatchFields:
             engine=self.engine.value,
             axes=axes or None,
             tile_size=None if self.tile_size.value < 1 else int(self.tile_size.value),
+            self_ensemble=bool(self.self_ensemble.value),
+            keep_intensities=bool(self.keep_intensities.value),
             existing=self.existing.value,
             journal=output,
         )

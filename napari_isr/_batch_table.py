@@ -157,6 +157,8 @@ class BatchTable(QAbstractTableModel):
             told.append(f"result: {printable(str(outcome.job.target))}")
         words = ", ".join(told) + "."
         state = self._state(row)
+        if outcome is not None and outcome.consistency is not None:
+            state += f"; {outcome.consistency['words']}."
         return f"{words} {state[:1].upper()}{state[1:]}" if state else words
 
     def _state(self, row: int) -> str:

@@ -246,7 +246,8 @@ class BatchWidget(BatchPanel):
         assert self._request is not None
         speed = self._board.end()
         if speed is not None:
-            operations = useful_operations(self._request.model.config, round(speed))
+            passes = self._request.settings.passes
+            operations = useful_operations(self._request.model.config, round(speed)) * passes
             self._speeds[_speed_key(self._request)] = operations
         if self.table.sources_of("done", "done before"):
             self.plan_note.say(f"The results are in {printable(str(self._request.output))}.")

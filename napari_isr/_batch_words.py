@@ -55,6 +55,7 @@ def plan_in_words(
         return f"{told}. {first}"
     bad = sum(size is not None and bool(size.problem) for size in table.sizes)
     seconds = estimate_seconds(request.model.config, round(sum(table.pixels())), speed)
+    seconds *= request.settings.passes
     basis = "as it took before" if speed else "estimated"
     trouble = f" {bad} cannot be done, see the list." if bad else ""
     return f"{told}: {in_words(seconds)} of work ({basis}).{trouble} {first}"

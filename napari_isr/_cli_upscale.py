@@ -124,9 +124,7 @@ def _tell_plan(
         elif size.problem:
             words, problems = f"cannot be done: {size.problem}", problems + 1
         else:
-            seconds = estimate_seconds(model.config, size.pixels)
-            if settings.self_ensemble or settings.uncertainty:
-                seconds *= 8
+            seconds = estimate_seconds(model.config, size.pixels) * settings.passes
             shape = " x ".join(str(n) for n in size.shape)
             words = f"-> {before}  ({size.axes} {shape}, {in_words(seconds)})"
             notes = notes_on(job.source, model, settings.axes)

@@ -11,8 +11,7 @@ from typing import Any
 from magicgui.widgets import ComboBox, Container, Label, SpinBox, Widget, create_widget
 from napari.utils.theme import get_theme
 from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QComboBox, QSizePolicy, QWidget
-from superqt import QCollapsible
+from qtpy.QtWidgets import QComboBox, QSizePolicy
 
 # A place to break a line, without width.
 _MAY_BREAK = "\u200b"
@@ -136,11 +135,3 @@ def engine_box() -> ComboBox:
         choices=_ENGINES,
         value="auto",
     )
-
-
-def folded(title: str, content: QWidget) -> QCollapsible:
-    """Return a section that is folded away until its title is clicked."""
-    section = QCollapsible(title)
-    section.setContent(content)
-    section.collapse(animate=False)
-    return section

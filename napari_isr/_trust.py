@@ -9,6 +9,7 @@ import numpy as np
 
 from napari_isr._layers import LayerSource
 from src_models.errors import InvalidInputError
+from src_models.timing import SELF_ENSEMBLE_PASSES
 
 if TYPE_CHECKING:
     import napari.layers
@@ -17,8 +18,9 @@ if TYPE_CHECKING:
     from napari_isr._workers import Upscaled
     from src_models.trust import Uncertainty
 
-_PASSES = 8
 _AGREES = 3.0
+# In the metadata of a layer: the name of the result that it tells of.
+JUDGES = "judges"
 _SAMPLE = 1_000_000
 
 
@@ -44,7 +46,7 @@ class Trust:
     @property
     def passes(self) -> int:
         """How often the network sees each tile."""
-        return _PASSES if self.self_ensemble or self.uncertainty else 1
+        return SELF_ENSEMBLE_PASSES if self.self_ensemble or self.uncertainty else 1
 
     @property
     def copies(self) -> int:
@@ -115,8 +117,9 @@ def judging_layers(
         looks = {"colormap": "coolwarm", "contrast_limits": (-_AGREES, _AGREES)}
         name = f"{result}: disagreement in sigmas"
         layer = Image(values, name=name, **_plain(source.placed(1)) | looks)
-        layer.metadata["napari-isr"] = {"consistency": consistency.record}
         layers.append(layer)
+    for layer in layers:
+        layer.metadata["napari-isr"] = {JUDGES: result} | done.record
     return layers
 
 

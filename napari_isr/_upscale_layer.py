@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from magicgui.widgets import ComboBox, LineEdit
 
 from napari_isr._layers import guess_basis, layer_axes
+from napari_isr._trust import JUDGES
 from src_models.errors import SuperResolutionError
 
 if TYPE_CHECKING:
@@ -75,11 +76,13 @@ class ChosenLayer:
         self._choose(self._layer)
 
     def follow_active(self) -> None:
-        """Choose the active layer, if it is an image."""
+        """Choose the active layer, if it is an image and no judgement of one."""
         if not self.follows:
             return
         active = self._viewer.layers.selection.active
-        self._choose(active if active in image_layers(self._viewer) else self._layer)
+        is_image = active in image_layers(self._viewer)
+        is_taken = is_image and JUDGES not in active.metadata.get("napari-isr", ())
+        self._choose(active if is_taken else self._layer)
 
     def _choose(self, wanted: napari.layers.Layer | None) -> None:
         images = image_layers(self._viewer)

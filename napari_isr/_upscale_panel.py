@@ -15,19 +15,20 @@ from magicgui.widgets import (
     PushButton,
     SpinBox,
 )
-from superqt import QCollapsible
 
 from napari_isr._fields import (
     Note,
     automatic_box,
     engine_box,
-    folded,
     labelled_rows,
     narrow_combo,
 )
 from napari_isr._help import help_link
+from napari_isr._train_fields import Fold
 from napari_isr._upscale_advice import AdviceNote
 from napari_isr._upscale_trust import TrustFields
+
+_LEAST_WIDTH = 350
 
 
 class UpscalePanel(Container[Any]):
@@ -60,11 +61,12 @@ class UpscalePanel(Container[Any]):
         work = [self.preview, buttons, self.progress, self.status]
         self.extend([fields, self.advice_note, self.plan_note, *work])
         layout = self.native.layout()
-        trust = folded("Trust: can I believe it?", self.trust.container.native)
-        advanced = folded("Advanced settings", self._advanced.native)
+        trust = Fold("Trust: can I believe it?", self.trust.container.native)
+        advanced = Fold("Advanced settings", self._advanced.native)
         for place, section, other in ((2, trust, advanced), (3, advanced, trust)):
             layout.insertWidget(place, section)
-            section.toggled.connect(partial(_make_room, other))
+            section.button.toggled.connect(partial(_make_room, other))
+        self.native.setMinimumWidth(_LEAST_WIDTH)  # what is folded away asks for none
         layout.addWidget(help_link("upscale"))
         layout.addStretch()
 
@@ -129,7 +131,7 @@ class UpscalePanel(Container[Any]):
         return {str(box.name): None if box.value < 0 else int(box.value) for box in boxes}
 
 
-def _make_room(other: QCollapsible, is_open: bool) -> None:
+def _make_room(other: Fold, is_open: bool) -> None:
     """Fold the other section away: a small screen has room for one."""
     if is_open:
-        other.collapse(animate=False)
+        other.button.setChecked(False)

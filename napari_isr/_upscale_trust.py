@@ -25,13 +25,7 @@ class TrustFields:
     """
 
     def __init__(self) -> None:
-        self.self_ensemble = CheckBox(
-            name="self_ensemble",
-            text="Average eight flips and turns (8 x the time)",
-            tooltip="Self-ensemble, the papers' '+': the network sees the image in eight flips and "
-            "turns, and the answers are averaged. A little closer to the truth, in eight times the "
-            "time.",
-        )
+        self.self_ensemble, self.keep_intensities = ensemble_box(), intensities_box()
         self.uncertainty = ComboBox(
             name="uncertainty",
             label="Uncertainty",
@@ -49,13 +43,6 @@ class TrustFields:
             "image, in sigmas of the image's noise. Pale is agreement, full red or blue is 3 "
             "sigmas or more too bright or too dark. The share of pixels that agree is told after "
             "each run anyway.",
-        )
-        self.keep_intensities = CheckBox(
-            name="keep_intensities",
-            text="Keep intensities: sums over regions stay",
-            tooltip="Change the result as little as it takes to be the image again when binned, so "
-            "that sums and means over regions can be measured. It keeps the image's noise, too, "
-            "and so undoes what a denoising model did.",
         )
         self._was_asked = False
         fields = [self.self_ensemble, self.uncertainty, self.consistency, self.keep_intensities]
@@ -82,3 +69,25 @@ class TrustFields:
             uncertainty=self.uncertainty.value or None,
             consistency=bool(self.consistency.value),
         )
+
+
+def ensemble_box() -> CheckBox:
+    """Return the choice of a self-ensemble."""
+    return CheckBox(
+        name="self_ensemble",
+        text="Average eight flips and turns (8 x the time)",
+        tooltip="Self-ensemble, the papers' '+': the network sees the image in eight flips and "
+        "turns, and the answers are averaged. A little closer to the truth, in eight times the "
+        "time.",
+    )
+
+
+def intensities_box() -> CheckBox:
+    """Return the choice to keep intensities."""
+    return CheckBox(
+        name="keep_intensities",
+        text="Keep intensities: sums over regions stay",
+        tooltip="Change the result as little as it takes to be the image again when binned, so "
+        "that sums and means over regions can be measured. It keeps the image's noise, too, "
+        "and so undoes what a denoising model did.",
+    )

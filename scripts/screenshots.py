@@ -15,8 +15,9 @@ import napari
 import numpy as np
 import tifffile
 from PIL import Image
-from qtpy.QtCore import Qt
+from qtpy.QtCore import QPoint, Qt
 from qtpy.QtTest import QTest
+from qtpy.QtWidgets import QPushButton
 
 import napari_isr
 from napari_isr._canvas_cut import canvas_of
@@ -107,6 +108,8 @@ def upscale() -> None:
     take(viewer, "upscale-result")
     animate(viewer)
 
+    trust(viewer, widget)
+
     # Running for long enough to be seen.
     movie = np.random.default_rng(0).poisson(viewer.layers[0].data / 40 + 2, (24, 256, 256))
     viewer.add_image(movie.astype(np.uint16), name="movie")
@@ -118,6 +121,29 @@ def upscale() -> None:
     click(widget.cancel)
     until_done(widget)
     viewer.close()
+
+
+def trust(viewer: napari.Viewer, widget: Any) -> None:
+    """Take the picture of a result with the layer that tells where it is likely to be wrong."""
+    viewer.layers.remove(viewer.layers[1])
+    viewer.reset_view()
+    section = next(b for b in widget.native.findChildren(QPushButton) if "Trust" in b.text())
+    QTest.mouseClick(section, Qt.MouseButton.LeftButton)
+    wait(0.5)
+    QTest.keyClick(widget.trust.uncertainty.native, Qt.Key.Key_Down)
+    box = widget.trust.consistency.native
+    QTest.mouseClick(box, Qt.MouseButton.LeftButton, pos=QPoint(8, box.height() // 2))
+    click(widget.run)
+    until_done(widget)
+    doubt = next(layer for layer in viewer.layers if layer.name.endswith("expected error"))
+    doubt.visible = True
+    viewer.layers.selection.active = doubt
+    take(viewer, "trust")
+    for layer in list(viewer.layers)[1:]:
+        viewer.layers.remove(layer)
+    QTest.mouseClick(section, Qt.MouseButton.LeftButton)
+    widget.trust.uncertainty.value = ""
+    widget.trust.consistency.value = False
 
 
 def animate(viewer: napari.Viewer) -> None:

@@ -12,6 +12,7 @@ from src_models.batch_plan import Job
 from src_models.file_errors import writing
 from src_models.picture import Picture
 from src_models.pretrained import DEFAULT_MODEL
+from src_models.timing import SELF_ENSEMBLE_PASSES
 
 if TYPE_CHECKING:
     from src_models.engines import EngineName
@@ -63,6 +64,11 @@ class BatchSettings:
     jobs: int = 1
     journal: Path | None = None
     read: Callable[[Job], Picture] | None = None
+
+    @property
+    def passes(self) -> int:
+        """How often the network sees each tile."""
+        return SELF_ENSEMBLE_PASSES if self.self_ensemble or self.uncertainty else 1
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,8 @@ from src_models.foreign_config import AnyConfig
 # on two AVX2 cores with TensorFlow. The first real run replaces it by what was measured.
 _USUAL_SHARE = 0.6
 _SIZE = 768
+# How often a network sees each tile for the mean over flips and quarter turns.
+SELF_ENSEMBLE_PASSES = 8
 
 
 @lru_cache(maxsize=1)

@@ -41,29 +41,32 @@ def model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.Fixtu
     return NAME
 
 
-def through_widget(viewer, qtbot, pixels, axes, tile_size, engine):
+def through_widget(viewer, qtbot, pixels, axes, tile_size, engine, trust):
     viewer.add_image(pixels, rgb="C" in axes)
     widget = UpscaleWidget(viewer)
     viewer.window.add_dock_widget(widget)
     widget.model.value, widget.axes.value = NAME, axes
     widget.tile_size.value, widget.engine.value = tile_size, engine
+    for name in trust:
+        getattr(widget.trust, name).value = True
     widget.run.clicked.emit(True)
     qtbot.waitUntil(lambda: widget._worker is None, timeout=60_000)
     assert len(viewer.layers) == 2, widget.status.text
     return np.asarray(viewer.layers[-1].data)
 
 
-def through_console(pixels, axes, tile_size, engine):
+def through_console(pixels, axes, tile_size, engine, trust):
     from napari.layers import Image
 
     layer = Image(pixels, rgb="C" in axes)
-    settings = {"axes": axes, "tile_size": tile_size, "engine": engine}
+    settings = {"axes": axes, "tile_size": tile_size, "engine": engine} | trust
     return np.asarray(napari_isr.upscale(layer, NAME, **settings).data)
 
 
-def through_command(file, folder, axes, tile_size, engine):
+def through_command(file, folder, axes, tile_size, engine, trust):
     given = ["upscale", file, "-o", folder, "--model", NAME, "--axes", axes]
     given += ["--tile-size", tile_size, "--engine", engine]
+    given += [f"--{name.replace('_', '-')}" for name in trust]
     command = [sys.executable, "-m", "napari_isr", *map(str, given)]
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
     done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
@@ -72,10 +75,10 @@ def through_command(file, folder, axes, tile_size, engine):
     return np.asarray(read_image(result).array)
 
 
-def through_batch(file, folder, axes, tile_size, engine):
+def through_batch(file, folder, axes, tile_size, engine, trust):
     jobs = plan_jobs([file], folder, 2)
     settings = BatchSettings(
-        model=NAME, axes=axes, tile_size=tile_size, engine=engine, journal=folder
+        model=NAME, axes=axes, tile_size=tile_size, engine=engine, journal=folder, **trust
     )
     for _ in run_batch(jobs, settings):
         pass
@@ -83,17 +86,17 @@ def through_batch(file, folder, axes, tile_size, engine):
 
 
 @pytest.mark.parametrize(
-    ("model", "engine", "kind"),
+    ("model", "engine", "kind", "trust"),
     [
-        *(("keras", "openvino", kind) for kind in IMAGES),
-        *(("onnx", "auto", kind) for kind in IMAGES),
-        ("keras", "keras", "colours"),
-        ("keras", "onnxruntime", "stack"),
+        *(("keras", "openvino", kind, []) for kind in IMAGES),
+        *(("onnx", "auto", kind, []) for kind in IMAGES),
+        ("keras", "keras", "colours", ["self_ensemble"]),
+        ("keras", "onnxruntime", "stack", ["self_ensemble", "keep_intensities"]),
     ],
     indirect=["model"],
 )
 def test_widget_console_command_and_batch_give_the_same_pixels(
-    make_napari_viewer, qtbot, tmp_path, model, engine, kind
+    make_napari_viewer, qtbot, tmp_path, model, engine, kind, trust
 ) -> None:
     shape, dtype, axes = IMAGES[kind]
     noise = np.random.default_rng(0).random(shape)
@@ -101,9 +104,10 @@ def test_widget_console_command_and_batch_give_the_same_pixels(
     file = tmp_path / "image.tif"
     photometric = "rgb" if "C" in axes else "minisblack"
     tifffile.imwrite(file, pixels, photometric=photometric)
-    settings = (axes, 16, engine)
+    trust = dict.fromkeys(trust, True)
+    settings = (axes, 16, engine, trust)
     results = {
-        "library": upscale(pixels, model, axes=axes, tile_size=16, engine=engine),
+        "library": upscale(pixels, model, axes=axes, tile_size=16, engine=engine, **trust),
         "widget": through_widget(make_napari_viewer(), qtbot, pixels, *settings),
         "console": through_console(pixels, *settings),
         "command": through_command(file, tmp_path / "command", *settings),

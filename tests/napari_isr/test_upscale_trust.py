@@ -5,13 +5,19 @@ from __future__ import annotations
 import dask.array
 import numpy as np
 import pytest
+import tifffile
 from qtpy.QtCore import QPoint, Qt
-from superqt import QCollapsible
 
 import napari_isr
 import src_models
 from napari_isr import _layers
-from src_models import expected_error, measure_consistency, upscale_with_uncertainty
+from napari_isr._train_fields import Fold
+from src_models import (
+    expected_error,
+    measure_consistency,
+    read_image,
+    upscale_with_uncertainty,
+)
 
 SHAPES = {
     "plane": ((17, 22), np.uint8, "YX"),
@@ -36,6 +42,14 @@ def tick(qtbot, box):
     qtbot.mouseClick(box.native, Qt.MouseButton.LeftButton, pos=place)
 
 
+def sections(widget):
+    """The buttons that open and close the parts of the form, by the first word on them."""
+    folds = widget.native.findChildren(Fold)
+    return {
+        fold.button.text().strip("▸▾ ").partition(" ")[0].rstrip(":"): fold.button for fold in folds
+    }
+
+
 @pytest.fixture
 def ready(make_napari_viewer, widget_in, tiny_model_file):
     viewer = make_napari_viewer(show=True)
@@ -48,9 +62,7 @@ def ready(make_napari_viewer, widget_in, tiny_model_file):
 def trust(ready):
     """The fields, shown."""
     _, widget = ready
-    for section in widget.native.findChildren(QCollapsible):
-        if section.text().startswith("Trust"):
-            section.expand(animate=False)
+    sections(widget)["Trust"].click()
     return widget.trust
 
 
@@ -155,14 +167,27 @@ def test_the_time_is_eight_times_as_long_and_an_uncertainty_takes_it(ready, trus
 
 def test_one_section_is_open_at_a_time(ready, qtbot):
     _, widget = ready
-    trust, advanced = (
-        next(s for s in widget.native.findChildren(QCollapsible) if s.text().startswith(title))
-        for title in ("Trust", "Advanced")
-    )
+    trust, advanced = (sections(widget)[title] for title in ("Trust", "Advanced"))
     for opened, other in ((trust, advanced), (advanced, trust), (trust, advanced)):
-        qtbot.mouseClick(opened._toggle_btn, Qt.MouseButton.LeftButton)
-        assert opened.isExpanded()
-        assert not other.isExpanded()
+        qtbot.mouseClick(opened, Qt.MouseButton.LeftButton)
+        assert opened.isChecked()
+        assert not other.isChecked()
+    assert widget.trust.uncertainty.native.isVisible()
+    assert not widget.engine.native.isVisible()
+
+
+def test_a_layer_that_judges_is_not_taken_for_an_image_to_upscale(
+    ready, trust, qtbot, finish, image
+):
+    viewer, widget = ready
+    source = viewer.add_image(image, name="cells")
+    tick(qtbot, trust.consistency)
+    click(qtbot, widget.run)
+    finish(widget)
+    viewer.layers.selection.active = viewer.layers[-1]
+    assert widget.layer.value is source
+    viewer.layers.selection.active = viewer.layers[1]
+    assert widget.layer.value is viewer.layers[1]
 
 
 @pytest.mark.parametrize("reason", ["lazy", "huge"])
@@ -241,3 +266,28 @@ def test_the_console_refuses_layers_of_lazy_results(tiny_model_file, image):
     layer = Image(dask.array.from_array(image))
     with pytest.raises(src_models.SuperResolutionError, match="whole result in memory"):
         napari_isr.upscale(layer, tiny_model_file, consistency=True)
+
+
+def test_the_batch_widget_takes_what_changes_the_pixels(
+    make_napari_viewer, qtbot, tmp_path, tiny_model_file, image
+):
+    from napari_isr._batch_widget import BatchWidget
+
+    (tmp_path / "in").mkdir()
+    tifffile.imwrite(tmp_path / "in" / "a.tif", image)
+    viewer = make_napari_viewer(show=True)
+    widget = BatchWidget(viewer)
+    viewer.window.add_dock_widget(widget)
+    widget.open_model_file(tiny_model_file)
+    fields = widget.fields
+    fields.folder.line_edit.value = str(tmp_path / "in")
+    qtbot.mouseClick(fields.fold.button, Qt.MouseButton.LeftButton)
+    for box in (fields.self_ensemble, fields.keep_intensities):
+        tick(qtbot, box)
+    qtbot.waitUntil(lambda: widget.run.enabled, timeout=60_000)
+    click(qtbot, widget.run)
+    qtbot.waitUntil(lambda: not widget.cancel.enabled, timeout=60_000)
+    [result] = (tmp_path / "in" / "upscaled").glob("*.tif")
+    expected = src_models.upscale(image, tiny_model_file, self_ensemble=True, keep_intensities=True)
+    np.testing.assert_array_equal(read_image(result).array, expected)
+    assert "100.0 % of pixels agree within 3 sigma" in widget.table.detail(0)

@@ -360,13 +360,14 @@ def test_a_full_disk_ends_the_batch_and_making_room_lets_it_go_on(
     assert list(states(outcomes).values()) == ["done"]
 
 
+@pytest.mark.parametrize("trust", [{}, {"self_ensemble": True, "keep_intensities": True}])
 def test_an_ome_zarr_too_large_for_memory_streams_and_goes_on_with_its_blocks(
-    tmp_path, tiny_network, monkeypatch
+    tmp_path, tiny_network, monkeypatch, trust
 ) -> None:
     pixels = np.random.default_rng(0).integers(0, 4000, (100, 90)).astype(np.uint16)
     source = write_image(Picture(array=pixels, axes="YX"), tmp_path / "cells.ome.zarr")
     whole, streamed = (plan_jobs([source], tmp_path / name, 2) for name in ("whole", "streamed"))
-    settings = BatchSettings(model=tiny_network(), tile_size=24)
+    settings = BatchSettings(model=tiny_network(), tile_size=24, **trust)
     (expected,) = drain(run_batch(whole, settings))[1]
 
     monkeypatch.setattr(blocks, "_SIDE", 24)
@@ -384,4 +385,7 @@ def test_an_ome_zarr_too_large_for_memory_streams_and_goes_on_with_its_blocks(
     assert [path.name for path in (tmp_path / "streamed").iterdir()] == ["cells_x2.ome.zarr"]
     results = [read_image(o.job.target) for o in (expected, outcome)]
     np.testing.assert_array_equal(*(np.asarray(result.array) for result in results))
-    assert results[0].record == results[1].record != {}
+    record = dict(results[0].record)
+    assert record.pop("consistency") == expected.consistency
+    assert record == results[1].record
+    assert trust.items() <= record.items()
