@@ -17,7 +17,8 @@ def source_identity(array: Any, folder: Path | None = None) -> str:
     """Return a fingerprint of an image that is too large to be read for it.
 
     It is made of pixels at the corners and in the middle of the image, of its first, middle and
-    last planes. Of a folder, names, sizes and times of all files count, too.
+    last planes. Of a folder, relative paths, sizes and times of
+    all files count, too.
 
     Parameters
     ----------
@@ -44,8 +45,9 @@ def source_identity(array: Any, folder: Path | None = None) -> str:
         for path, folders, files in os.walk(folder):
             folders.sort()
             for name in sorted(files):
-                known = os.stat(os.path.join(path, name))
-                digest.update(f"{name} {known.st_size} {known.st_mtime_ns}\n".encode())
+                file = Path(path, name)
+                inside, known = file.relative_to(folder).as_posix(), file.stat()
+                digest.update(f"{inside} {known.st_size} {known.st_mtime_ns}\n".encode())
     return digest.hexdigest()
 
 
