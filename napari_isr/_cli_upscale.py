@@ -253,6 +253,8 @@ class _Work:
         state = _WORDS.get(outcome.state, outcome.state)
         if outcome.state == "done":
             state = f"-> {outcome.job.target.name}  {outcome.seconds:.1f} s"
+            if outcome.consistency is not None:
+                state += f", {outcome.consistency['words']}"
         elif outcome.state == "failed":
             state = "FAILED:"
         left = "" if self.bars is not None else self._left()
@@ -304,6 +306,7 @@ def _as_record(outcome: Outcome) -> dict[str, Any]:
         "result": str(outcome.job.target) if outcome.state.startswith("done") else None,
         "seconds": round(outcome.seconds, 3),
         "reason": outcome.message or None,
+        "consistency": outcome.consistency and dict(outcome.consistency),
     }
 
 

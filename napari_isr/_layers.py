@@ -120,7 +120,7 @@ class LayerSource:
         }
 
 
-def computed_lazily(array: ArrayLike, scale: int) -> bool:
+def computed_lazily(array: ArrayLike, scale: int, copies: int = 0) -> bool:
     """Tell whether a result is computed as it is looked at: of a lazy array, or if it is too large.
 
     Parameters
@@ -129,8 +129,10 @@ def computed_lazily(array: ArrayLike, scale: int) -> bool:
         What is upscaled.
     scale : int
         How much larger the result is along Y and X.
+    copies : int
+        How many float32 images of the result's size are needed beside it.
     """
-    size = math.prod(array.shape) * np.dtype(array.dtype).itemsize * scale**2
+    size = math.prod(array.shape) * (np.dtype(array.dtype).itemsize + 4 * copies) * scale**2
     return is_lazy(array) or not fits(size)
 
 

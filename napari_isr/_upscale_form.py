@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from napari_isr._layers import LayerSource, computed_lazily
+from napari_isr._trust import NO_MORE, Trust
 from napari_isr._upscale_advice import Subject
 from src_models.axes import ImageStack, is_lazy
+from src_models.back_projection import check_no_mask
 from src_models.description import ModelDescription
 from src_models.engines import EngineName, choose_engine
 from src_models.errors import ModelFileError, SuperResolutionError
@@ -48,6 +50,8 @@ class Job:
         ``"C"`` if the channels go through the network together.
     speed : float or None
         Operations per second of that model, if it has run before.
+    trust : Trust
+        What can be done of what is asked for beyond upscaling.
     """
 
     layer_complaint: str = ""
@@ -59,6 +63,7 @@ class Job:
     pixels: int = 0
     together: str = ""
     speed: float | None = None
+    trust: Trust = NO_MORE
 
     @property
     def is_possible(self) -> bool:
@@ -68,13 +73,15 @@ class Job:
     def speed_seen(self, share_per_second: float) -> float:
         """Return operations per second, from the share of this job done per second."""
         assert self.config is not None
-        return useful_operations(self.config, self.pixels) * share_per_second
+        operations = useful_operations(self.config, self.pixels) * self.trust.passes
+        return operations * share_per_second
 
     def pixels_in(self, seconds: float) -> int:
         """Return how many pixels take about so long."""
         if self.config is None:
             return 1
-        return max(int(seconds / estimate_seconds(self.config, 1, self.speed)), 64**2)
+        each = estimate_seconds(self.config, 1, self.speed) * self.trust.passes
+        return max(int(seconds / each), 64**2)
 
 
 def named_descriptions(*, trainable: bool = False) -> dict[str, ModelDescription]:
@@ -102,6 +109,7 @@ def check_job(
     axes: str,
     speed: float | None = None,
     engine: EngineName = "auto",
+    trust: Trust = NO_MORE,
 ) -> Job:
     """Check the choices against each other; never raises.
 
@@ -117,6 +125,8 @@ def check_job(
         Operations per second of that model, as measured before.
     engine : str
         As chosen.
+    trust : Trust
+        As chosen.
     """
     model_words = description.in_words if description else "Choose a model, or open a model file."
     config = description.config if description else None
@@ -130,15 +140,19 @@ def check_job(
         return Job(model_words=model_words)
     try:
         check_dtype(np.dtype(source.array.dtype))
+        if trust.keep_intensities:
+            check_no_mask(np.dtype(source.array.dtype))
         stack = ImageStack.of(source.array, source.axes, description.channels)
     except SuperResolutionError as error:
         return Job(layer_complaint=str(error), model_words=model_words, config=config)
     height, width = stack.size
     pixels = height * width * sum(1 for _ in stack.planes())
-    plan = _plan(source, description, pixels, speed, engine)
+    plan = _plan(source, description, pixels, speed, engine, trust)
+    if computed_lazily(source.array, description.scale, trust.copies):
+        trust = trust.without_layers
     together = "C" if stack.joint else ""
     subject = Subject(layer, stack, description)
-    return Job("", model_words, "", plan, subject, config, pixels, together, speed)
+    return Job("", model_words, "", plan, subject, config, pixels, together, speed, trust)
 
 
 def _plan(
@@ -147,6 +161,7 @@ def _plan(
     pixels: int,
     speed: float | None,
     engine: EngineName,
+    trust: Trust,
 ) -> str:
     scale = description.scale
     shape = [
@@ -154,19 +169,23 @@ def _plan(
         for axis, n in zip(source.axes, source.array.shape, strict=True)
     ]
     size = float(np.prod(shape, dtype=float)) * np.dtype(source.array.dtype).itemsize
-    seconds = estimate_seconds(description.config, pixels, speed)
+    seconds = estimate_seconds(description.config, pixels, speed) * trust.passes
     basis = "as it took before" if speed else "estimated"
+    if trust.passes > 1:
+        basis += f", {trust.passes} times that of one answer"
     result = f"Result: {' x '.join(map(str, shape))} ({source.axes}), {_bytes_in_words(size)}"
     try:
         choice = choose_engine(engine, description)
     except SuperResolutionError as error:
         return str(error)
-    if computed_lazily(source.array, scale):
+    if computed_lazily(source.array, scale, trust.copies):
+        left_out = " Uncertainty and consistency, which need all of it, are left out."
         why = "the image is lazy" if is_lazy(source.array) else "it would fill the memory"
         return (
             f"{result}. Computed as you look at it, because {why}: zoomed out you see the image "
             f"itself, zoomed in what is upscaled. All of it would take {in_words(seconds)}; "
-            f"src_models.upscale_to_zarr writes it to a file. {choice.reason}"
+            f"src_models.upscale_to_zarr writes it to a file."
+            f"{left_out if trust.has_layers else ''} {choice.reason}"
         )
     is_new = choice.name == "keras" and "keras" not in sys.modules
     start = f", and {_BACKEND_SECONDS:.0f} s to start the backend" if is_new else ""

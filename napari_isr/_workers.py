@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from napari_isr._layers import computed_lazily
-from src_models.engines import EngineName, choose_engine, open_engine
+from napari_isr._trust import NO_MORE, Trust
+from src_models.engines import Engine, EngineName, choose_engine, open_engine
 from src_models.errors import (
     NetworkError,
     OutOfMemoryError,
@@ -26,6 +27,7 @@ from src_models.errors import (
 from src_models.tiling import Region
 
 if TYPE_CHECKING:
+    from src_models.consistency import Consistency
     from src_models.image_model import ImageModel
     from src_models.predict import Progress
 
@@ -50,6 +52,8 @@ class UpscaleSettings:
         As for `src_models.upscale`.
     region, planes
         What to upscale of the image; None for all.
+    trust : Trust
+        What is asked for beyond upscaling. Of a region it is not judged how far to believe it.
     """
 
     model: str | Path | ImageModel
@@ -60,6 +64,7 @@ class UpscaleSettings:
     engine: EngineName = "auto"
     region: Region | None = None
     planes: dict[str, int] | None = None
+    trust: Trust = NO_MORE
 
 
 @dataclass(frozen=True)
@@ -90,12 +95,16 @@ class Upscaled:
     speed : float
         Share of the work done per second, without the first batch, which compiles the network;
         0 if there was but one.
+    uncertainty, consistency
+        As in `src_models.trust.Judged`; None of a region, and of what is computed lazily.
     """
 
     pixels: Any
     record: dict[str, Any]
     seconds: float
     speed: float
+    uncertainty: Any = None
+    consistency: Consistency | None = None
 
 
 def with_our_errors(
@@ -132,6 +141,7 @@ class _Stopwatch:
     def over(self, steps: Generator[Progress, None, R]) -> Generator[Progress, None, R]:
         """Pass the steps on."""
         first: tuple[float, Progress] | None = None
+        has_ended = False  # then comes what is no upscaling
         while True:
             try:
                 progress = next(steps)
@@ -141,8 +151,9 @@ class _Stopwatch:
             now = time.monotonic()
             if progress.done and first is None:
                 first = now, progress
-            elif first and now > first[0]:
+            elif first and now > first[0] and not has_ended:
                 self.speed = (progress.done - first[1].done) / progress.total / (now - first[0])
+            has_ended = progress.done == progress.total
             yield progress
 
 
@@ -166,34 +177,57 @@ def upscaling(
     array: Any, settings: UpscaleSettings
 ) -> Generator[Loading | Progress, None, Upscaled]:
     """Upscale an array, telling of loading first and of progress then."""
-    import napari_isr
-
     is_keras = choose_engine(settings.engine).name == "keras"
     yield Loading(starts_keras=is_keras and "keras" not in sys.modules)
     from src_models.lazy import upscale_lazily
     from src_models.predict import upscale_steps
+    from src_models.trust import judged_steps
 
-    arguments = {name: getattr(settings, name) for name in settings.__dataclass_fields__}
     network = open_engine(settings.model, settings.engine)
     started = time.monotonic()
     watch = _Stopwatch()
-    if settings.region is None and computed_lazily(array, network.description.scale):
-        arguments.pop("region"), arguments.pop("planes")
-        pixels = upscale_lazily(array, **arguments)
+    how, trust = _how(settings), settings.trust
+    uncertainty = consistency = None
+    if settings.region is not None:
+        how |= {"region": settings.region, "planes": settings.planes}
+        pixels = yield from watch.over(upscale_steps(array, network, **how))
+    elif computed_lazily(array, network.description.scale, trust.copies):
+        trust.check_lazy()
+        pixels = upscale_lazily(array, settings.model, engine=settings.engine, **how)
     else:
-        arguments["model"] = network
-        pixels = yield from watch.over(upscale_steps(array, **arguments))
+        steps = judged_steps(array, network, uncertainty=trust.uncertainty, **how)
+        pixels, uncertainty, consistency = yield from watch.over(steps)
     seconds = time.monotonic() - started
+    record = _record(network, settings, consistency)
+    return Upscaled(pixels, record, seconds, watch.speed, uncertainty, consistency)
+
+
+def _how(settings: UpscaleSettings) -> dict[str, Any]:
+    """Return the arguments of `src_models.upscale` for all but image, model, engine and part."""
+    tiling = {name: getattr(settings, name) for name in ("tile_size", "overlap", "batch_size")}
+    return {
+        "axes": settings.axes,
+        **tiling,
+        "self_ensemble": settings.trust.passes > 1,
+        "keep_intensities": settings.trust.keep_intensities,
+    }
+
+
+def _record(
+    network: Engine, settings: UpscaleSettings, consistency: Consistency | None
+) -> dict[str, Any]:
+    """Return how a result was made, for its layer's metadata."""
+    import napari_isr
+
+    asked = _how(settings) | {"region": settings.region, "planes": settings.planes}
     description = network.description
     record = {
         "model": description.name,
         "scale": description.scale,
-        "settings": {
-            k: v for k, v in arguments.items() if k not in ("model", "engine") and v is not None
-        },
+        "settings": {k: v for k, v in asked.items() if v is not None and v is not False},
         "engine": network.name,
         "engine_reason": network.reason,
         "network": asdict(description.config),
         "version": napari_isr.__version__,
     }
-    return Upscaled(pixels, record, seconds, watch.speed)
+    return record if consistency is None else record | {"consistency": consistency.record}

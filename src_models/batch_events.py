@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from src_models.batch_plan import Job
 from src_models.file_errors import writing
@@ -83,6 +83,9 @@ class Outcome:
         Of the input, where it could be read.
     disk_full : bool
         Whether it failed because there was no room, as the files after it would.
+    consistency : mapping or None
+        How well the result agrees with its image, as `Consistency.record`; None if it was not
+        done now, or not held in memory.
     """
 
     job: Job
@@ -91,6 +94,7 @@ class Outcome:
     seconds: float = 0.0
     shape: tuple[int, ...] = ()
     disk_full: bool = False
+    consistency: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,11 +144,11 @@ def write_report(outcomes: Sequence[Outcome], path: str | Path) -> Path:
         path.open("w", newline="", encoding="utf-8-sig", errors="surrogateescape") as file,
     ):
         writer = csv.writer(file)
-        writer.writerow(["file", "state", "result", "shape", "seconds", "reason"])
+        writer.writerow(["file", "state", "result", "shape", "seconds", "reason", "agreement"])
         for o in outcomes:
             result = str(o.job.target) if o.state in ("done", "done before") else ""
             shape = " x ".join(str(n) for n in o.shape)
-            writer.writerow(
-                [str(o.job.source), o.state, result, shape, f"{o.seconds:.2f}", o.message]
-            )
+            agreement = "" if o.consistency is None else o.consistency["words"]
+            line = [str(o.job.source), o.state, result, shape, f"{o.seconds:.2f}", o.message]
+            writer.writerow([*line, agreement])
     return path

@@ -6,7 +6,7 @@ import logging
 import os
 import shutil
 import time
-from collections.abc import Collection, Generator
+from collections.abc import Collection, Generator, Mapping
 from contextlib import closing
 from dataclasses import replace
 from hashlib import sha256
@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from src_models.engines import Engine
     from src_models.image_model import ImageModel
     from src_models.pipeline import Progress
+    from src_models.trust import Judged
 
 logger = logging.getLogger(__name__)
 
@@ -97,6 +98,7 @@ def work_on(
     """Read, upscale, and write under a temporary name."""
     started = time.monotonic()
     shape: tuple[int, ...] = ()
+    consistency: Mapping[str, Any] | None = None
     for left in (job, uncertainty_job(job)):
         remove(temporary_name(left.target))  # of a run that was killed
     try:
@@ -110,6 +112,7 @@ def work_on(
                 beside = uncertainty_job(job)
                 write_beside(uncertainty, beside.target, beside.format)
             write_beside(large, job.target, job.format)
+            consistency = large.record.get("consistency")
     except SuperResolutionError as error:
         message, seconds = str(error)[:1].upper() + str(error)[1:], time.monotonic() - started
         return Outcome(job, "failed", message, seconds, shape, isinstance(error, DiskFullError))
@@ -117,7 +120,8 @@ def work_on(
         logger.debug("%s failed.", job.source, exc_info=True)
         message = f"It failed: {type(error).__name__}: {reason_of(error)}"
         return Outcome(job, "failed", message, time.monotonic() - started, shape)
-    return Outcome(job, "done", "", time.monotonic() - started, shape)
+    seconds = time.monotonic() - started
+    return Outcome(job, "done", "", seconds, shape, consistency=consistency)
 
 
 def _open(job: Job, settings: BatchSettings) -> Picture:
@@ -140,20 +144,18 @@ def how_made(settings: BatchSettings) -> dict[str, bool]:
 
 def _steps(
     picture: Picture, network: Engine, settings: BatchSettings
-) -> Generator[Progress, None, tuple[Any, Any]]:
-    """Upscale; return the result, and its uncertainty or None."""
-    from src_models.predict import upscale_steps
-    from src_models.uncertainty import upscale_with_uncertainty_steps
+) -> Generator[Progress, None, Judged]:
+    from src_models.trust import judged_steps
 
-    how: dict[str, Any] = {
-        "axes": picture.axes,
-        "tile_size": settings.tile_size,
-        "keep_intensities": settings.keep_intensities,
-    }
-    if settings.uncertainty:
-        return (yield from upscale_with_uncertainty_steps(picture.array, network, **how))
-    how["self_ensemble"] = settings.self_ensemble
-    return (yield from upscale_steps(picture.array, network, **how)), None
+    return judged_steps(
+        picture.array,
+        network,
+        axes=picture.axes,
+        tile_size=settings.tile_size,
+        self_ensemble=settings.self_ensemble,
+        keep_intensities=settings.keep_intensities,
+        uncertainty="standard deviation" if settings.uncertainty else None,
+    )
 
 
 def _upscaled(
@@ -170,12 +172,14 @@ def _upscaled(
             try:
                 progress = next(steps)
             except StopIteration as end:
+                judged: Judged = end.value
                 record = _record(network, identity, job) | how_made(settings)
-                result, spread = end.value
-                large = picture.enlarged(result, scale, record)
-                if spread is None:
+                if judged.consistency is not None:
+                    record["consistency"] = judged.consistency.record
+                large = picture.enlarged(judged.result, scale, record)
+                if judged.uncertainty is None:
                     return large, None
-                return large, replace(large, array=spread, rgb=False)
+                return large, replace(large, array=judged.uncertainty, rgb=False)
             yield FileProgress(job, progress.done, progress.total)
     except MemoryError as error:
         raise OutOfMemoryError("There is not enough memory for the image.") from error
@@ -195,9 +199,9 @@ def _streamed(
     job: Job, settings: BatchSettings, identity: str
 ) -> Generator[FileProgress, None, None]:
     """Upscale from file to file; what is unfinished stays, and the next call goes on with it."""
-    if asked := how_made(settings):
+    if settings.uncertainty:
         raise InvalidInputError(
-            f"Only an image whose result fits into memory can have {', '.join(asked)}. Received: "
+            "Only an image whose result fits into memory can have its uncertainty told. Received: "
             f"{job.source.name!r}. Upscale a part of it, or leave that out."
         )
     from src_models.engines import open_engine
@@ -212,12 +216,14 @@ def _streamed(
             settings.model,
             tile_size=settings.tile_size,
             engine=settings.engine,
+            self_ensemble=settings.self_ensemble,
+            keep_intensities=settings.keep_intensities,
             overwrite=True,  # of the temporary name; the target's is for `finish` to decide
         )
         with writing(job.target), closing(steps):
             for progress in steps:
                 yield FileProgress(job, progress.done, progress.total)
-            add_record(temporary, _record(network, identity, job))
+            add_record(temporary, _record(network, identity, job) | how_made(settings))
             flush_to_disk(temporary)
     except MemoryError as error:
         raise OutOfMemoryError("There is not enough memory for the image.") from error

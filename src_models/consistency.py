@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Generator, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,12 +24,16 @@ from src_models.description import ModelDescription
 from src_models.errors import InvalidInputError
 from src_models.noise import estimate_noise
 from src_models.pretrained import describe_model
+from src_models.steps import drained
 from src_models.training_config import Degradation
 
 _WITHIN = 3.0
 _SAMPLE = 1024
 _LEVELS = 255
 _ALL = slice(None)
+_ROWS = 256
+# Input rows that cubic resampling reaches, and standard deviations that a blur does.
+_AROUND, _TRUNCATE = 4, 4.0
 _BINNING = Degradation(name="binned")
 
 
@@ -63,6 +67,16 @@ class Consistency:
         return (
             f"{math.floor(self.share * 1000) / 10:.1f} % of pixels agree within {_WITHIN:g} sigma"
         )
+
+    @property
+    def record(self) -> dict[str, Any]:
+        """The figures and the words, without the residual, as plain JSON values."""
+        return {
+            "share": None if math.isnan(self.share) else self.share,
+            "words": self.in_words,
+            "sigmas": list(self.sigmas),
+            "degradation": self.degradation,
+        }
 
 
 def measure_consistency(
@@ -110,6 +124,18 @@ def measure_consistency(
     Photon noise grows with brightness and this figure is its mean, so bright structures disagree
     more easily.
     """
+    return drained(measure_consistency_steps(result, image, axes=axes, model=model, sigma=sigma))
+
+
+def measure_consistency_steps(
+    result: NDArray[Any],
+    image: ArrayLike,
+    *,
+    axes: str | None = None,
+    model: str | Path | ModelDescription | None = None,
+    sigma: float | None = None,
+) -> Generator[None, None, Consistency]:
+    """Do the same step by step; closing the generator cancels."""
     letters = check_axes(guess_axes(image.shape) if axes is None else axes, image.shape)
     y = letters.index("Y")
     at = result.shape[y] // image.shape[y] if result.ndim == len(letters) else 1
@@ -123,15 +149,35 @@ def measure_consistency(
     residual = np.zeros(image.shape, np.float32)
     within = compared = 0
     for plane in stack.planes():
-        low, high = (s.read(plane, _ALL, _ALL)[..., 0].astype(np.float64) for s in (stack, larger))
-        high[~np.isfinite(high)] = np.nan
-        low[~np.isfinite(low)] = np.nan
-        difference = (_brought_back(high, at, way) - low) / sigmas[plane.channel]
-        within += int((np.abs(difference) <= _WITHIN).sum())
-        compared += int(np.isfinite(difference).sum())
-        stack.write(residual, plane, _ALL, _ALL, difference[..., None])
+        for rows in _strips(stack.size[0]):
+            difference = _difference(stack, larger, plane, rows, at, way) / sigmas[plane.channel]
+            within += int((np.abs(difference) <= _WITHIN).sum())
+            compared += int(np.isfinite(difference).sum())
+            stack.write(residual, plane, rows, _ALL, difference[..., None])
+            yield
     share = within / compared if compared else math.nan
     return Consistency(residual, share, tuple(sigmas.values()), way.name)
+
+
+def _strips(height: int) -> Iterator[slice]:
+    for start in range(0, height, _ROWS):
+        yield slice(start, min(start + _ROWS, height))
+
+
+def _difference(
+    stack: ImageStack, larger: ImageStack, plane: Plane, rows: slice, scale: int, way: Degradation
+) -> NDArray[np.float64]:
+    """Return result minus image of some rows, brought back with the rows around them."""
+    around = 0
+    if way.name != "binned":
+        around = _AROUND + math.ceil(_TRUNCATE * sum(way.blur) / 2 / scale)
+    first, last = max(rows.start - around, 0), min(rows.stop + around, stack.size[0])
+    low = stack.read(plane, rows, _ALL)[..., 0].astype(np.float64)
+    high = larger.read(plane, slice(first * scale, last * scale), _ALL)[..., 0].astype(np.float64)
+    high[~np.isfinite(high)] = np.nan
+    low[~np.isfinite(low)] = np.nan
+    back = _brought_back(high, scale, way)[rows.start - first :][: len(low)]
+    return np.asarray(back - low)
 
 
 def _degradation_of(model: str | Path | ModelDescription | None) -> Degradation:
@@ -156,7 +202,7 @@ def _degradation_of(model: str | Path | ModelDescription | None) -> Degradation:
 def _brought_back(high: NDArray[np.float64], scale: int, way: Degradation) -> NDArray[np.float64]:
     """Shrink without rounding, and as the mean over all noise would be."""
     if way.name == "microscope":
-        high = gaussian_filter(high, sum(way.blur) / 2, mode="nearest")
+        high = gaussian_filter(high, sum(way.blur) / 2, mode="nearest", truncate=_TRUNCATE)
     if way.name in ("microscope", "binned"):
         return binned_mean(high, scale)
     if not np.isfinite(high).any():

@@ -8,6 +8,7 @@ rank correlation with the true error; `docs/trust.md` says what that is on the o
 
 from __future__ import annotations
 
+from collections.abc import Generator
 from typing import Any
 
 import numpy as np
@@ -16,10 +17,13 @@ from scipy.ndimage import gaussian_filter
 
 from src_models.axes import ImageStack, check_axes, guess_axes
 from src_models.errors import InvalidInputError
+from src_models.steps import drained
 
 # Standard deviations in output pixels: of the detail, its surroundings, and the uncertainty's.
 _DETAIL, _AROUND, _SMOOTH = 1.0, 1.5, 2.0
 _DARK = 0.02
+# Rows at a time, and how far a row sees: four standard deviations of both blurs of the detail.
+_ROWS, _REACH = 512, 12
 _CENTRAL = 0.1, 99.9
 
 
@@ -51,6 +55,13 @@ def expected_error(
     The geometric mean of the smoothed uncertainty and of the local strength of fine detail,
     times the square root of the brightness from 0 to 1.
     """
+    return drained(expected_error_steps(result, uncertainty, axes=axes))
+
+
+def expected_error_steps(
+    result: NDArray[Any], uncertainty: NDArray[Any], *, axes: str | None = None
+) -> Generator[None, None, NDArray[np.float32]]:
+    """Do the same step by step; closing the generator cancels."""
     letters = check_axes(guess_axes(result.shape) if axes is None else axes, result.shape)
     if uncertainty.shape != result.shape:
         raise InvalidInputError(
@@ -60,14 +71,19 @@ def expected_error(
     stack = ImageStack.of(result, letters, 1)
     other = ImageStack(uncertainty, letters, stack.joint, stack.colours)
     out = np.zeros(result.shape, np.float32)
-    whole = slice(None)
+    height, _ = stack.size
     levels: dict[int, tuple[float, float]] = {}
     for plane in stack.planes():
         if plane.channel not in levels:
             levels[plane.channel] = _levels(result, letters, plane.channel)
-        values, spread = (s.read(plane, whole, whole)[..., 0] for s in (stack, other))
-        expected = _expected(values.astype(np.float64), spread, *levels[plane.channel])
-        stack.write(out, plane, whole, whole, expected[..., None])
+        for start in range(0, height, _ROWS):
+            first, stop = max(start - _REACH, 0), min(start + _ROWS, height)
+            rows = slice(first, stop + _REACH)
+            values, spread = (s.read(plane, rows, slice(None))[..., 0] for s in (stack, other))
+            expected = _expected(values.astype(np.float64), spread, *levels[plane.channel])
+            kept = expected[start - first :][: stop - start, :, None]
+            stack.write(out, plane, slice(start, stop), slice(None), kept)
+            yield
     return out
 
 

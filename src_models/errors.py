@@ -18,6 +18,9 @@ Qt object and swallows it, and a user interface waiting for its end would wait f
 
 from __future__ import annotations
 
+import sys
+import warnings
+
 
 class SuperResolutionError(Exception):
     """Base of everything this library raises on purpose."""
@@ -53,3 +56,11 @@ class TrainingError(SuperResolutionError):
 
 class SuperResolutionWarning(UserWarning):
     """The result is right, but not got or not meant quite as the caller may think."""
+
+
+def warn(message: str) -> None:
+    """Warn whoever called this library, however deep in it the reason was found."""
+    frame, level = sys._getframe(1), 2
+    while frame.f_back is not None and frame.f_globals["__name__"].startswith("src_models."):
+        frame, level = frame.f_back, level + 1
+    warnings.warn(message, SuperResolutionWarning, stacklevel=level)

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from src_models.axes import ArrayLike, ImageStack, check_axes, guess_axes
+from src_models.back_projection import check_no_mask
 from src_models.blocks import BlockGrid
 from src_models.description import ModelDescription
 from src_models.engines import Engine, EngineName
@@ -21,9 +22,11 @@ from src_models.errors import InvalidInputError
 from src_models.intensity import IntensityRange, check_dtype
 from src_models.measure import measure_channels
 from src_models.memory import choose_tile_size
-from src_models.pipeline import run_tiles
 from src_models.pretrained import DEFAULT_MODEL
+from src_models.self_ensemble import SelfEnsemble
 from src_models.shared_model import SharedModel
+from src_models.steps import drained
+from src_models.tile_run import leave_unrounded, run_work
 from src_models.tile_work import TileWork
 from src_models.tiling import Region
 
@@ -52,6 +55,8 @@ class BlockPlan:
         As for `upscale`, decided.
     ranges : dict of int to IntensityRange
         By channel, for the whole image.
+    self_ensemble, keep_intensities : bool
+        As for `upscale`. Either is done block by block.
     """
 
     description: ModelDescription
@@ -60,6 +65,8 @@ class BlockPlan:
     overlap: int
     batch_size: int
     ranges: dict[int, IntensityRange]
+    self_ensemble: bool = False
+    keep_intensities: bool = False
 
     @classmethod
     def of(
@@ -123,11 +130,13 @@ class BlockPlan:
         )
         work.use_tiles(self.grid.tiles(block), self.grid.tile_shape)
         work.ranges = self.ranges
-        for _ in run_tiles(work, engine):
-            pass
-        work.resample_alpha()
+        if self.self_ensemble:
+            engine = SelfEnsemble(engine)
+        if self.keep_intensities:
+            leave_unrounded(work)
+        result = drained(run_work(work, engine, keep_intensities=self.keep_intensities))
         work.warn(counted=False)
-        return work.out
+        return result
 
 
 def upscale_lazily(
@@ -139,6 +148,8 @@ def upscale_lazily(
     overlap: int | None = None,
     batch_size: int | None = None,
     engine: EngineName = "auto",
+    self_ensemble: bool = False,
+    keep_intensities: bool = False,
 ) -> dask.array.Array:
     """Upscale an array lazily.
 
@@ -146,7 +157,7 @@ def upscale_lazily(
     ----------
     image : array-like
         A dask, zarr or numpy array; of others parts must be readable from several threads.
-    model, axes, tile_size, overlap, batch_size, engine
+    model, axes, tile_size, overlap, batch_size, engine, self_ensemble, keep_intensities
         As for `src_models.upscale`.
 
     Returns
@@ -169,10 +180,13 @@ def upscale_lazily(
     however the image is chunked.
     """
     check_dtype(np.dtype(image.dtype))
+    if keep_intensities:
+        check_no_mask(np.dtype(image.dtype))
     letters = check_axes(guess_axes(image.shape) if axes is None else axes, image.shape)
     shared = SharedModel(model, engine)
     stack = ImageStack.of(image, letters, shared.description.channels)
     plan = BlockPlan.of(stack, shared.description, tile_size, overlap, batch_size, shared.engine)
+    plan = replace(plan, self_ensemble=self_ensemble, keep_intensities=keep_intensities)
     _check_blocks(stack, plan)
     for ranges in measure_channels(stack, shared.description):
         plan = replace(plan, ranges=dict(ranges))

@@ -9,20 +9,21 @@ from __future__ import annotations
 import os
 from collections.abc import Generator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from src_models import back_projection
 from src_models.axes import ArrayLike, ImageStack, check_axes, guess_axes, is_lazy
 from src_models.engines import Engine, EngineName, open_engine
 from src_models.errors import InvalidInputError
 from src_models.intensity import check_dtype
 from src_models.measure import measure_channels
-from src_models.pipeline import Progress, run_tiles
+from src_models.pipeline import Progress
 from src_models.pretrained import DEFAULT_MODEL
 from src_models.self_ensemble import SelfEnsemble
+from src_models.steps import drained
+from src_models.tile_run import leave_unrounded, run_work
 from src_models.tile_work import TileWork
 from src_models.tiling import Region
 
@@ -30,6 +31,18 @@ if TYPE_CHECKING:
     from src_models.image_model import ImageModel
 
 __all__ = ["Progress", "upscale", "upscale_steps"]
+
+W = TypeVar("W", bound=TileWork)
+
+
+class HowToUpscale(TypedDict, total=False):
+    """Arguments of `upscale` that other calls pass on."""
+
+    axes: str | None
+    tile_size: int | None
+    overlap: int | None
+    batch_size: int | None
+    engine: EngineName
 
 
 def upscale(
@@ -70,10 +83,10 @@ def upscale(
         What runs the network; by default whatever is fastest here, see `src_models.engines`.
     self_ensemble : bool
         Average over eight flips and quarter turns: a little closer to the truth in eight times the
-        time, see `src_models.self_ensemble`. Arrays in memory only.
+        time, see `src_models.self_ensemble`.
     keep_intensities : bool
         Change the result so that it is the image again when binned, and sums over regions stay,
-        see `src_models.back_projection`. Arrays in memory only.
+        see `src_models.back_projection`.
 
     Returns
     -------
@@ -110,38 +123,24 @@ def upscale(
     >>> upscale(np.zeros((3, 10, 20), np.uint16), rdn).shape
     (3, 20, 40)
     """
+    how: HowToUpscale = {
+        "axes": axes,
+        "tile_size": tile_size,
+        "overlap": overlap,
+        "batch_size": batch_size,
+        "engine": engine,
+    }
     if is_lazy(image):
-        if self_ensemble or keep_intensities:
-            refuse_lazy(image)
         from src_models.lazy import upscale_lazily
 
         lazy: NDArray[Any] = upscale_lazily(
-            image,
-            model,
-            axes=axes,
-            tile_size=tile_size,
-            overlap=overlap,
-            batch_size=batch_size,
-            engine=engine,
+            image, model, **how, self_ensemble=self_ensemble, keep_intensities=keep_intensities
         )
         return lazy
     steps = upscale_steps(
-        image,
-        model,
-        axes=axes,
-        tile_size=tile_size,
-        overlap=overlap,
-        batch_size=batch_size,
-        engine=engine,
-        self_ensemble=self_ensemble,
-        keep_intensities=keep_intensities,
+        image, model, **how, self_ensemble=self_ensemble, keep_intensities=keep_intensities
     )
-    while True:
-        try:
-            next(steps)
-        except StopIteration as end:
-            result: NDArray[Any] = end.value
-            return result
+    return drained(steps)
 
 
 def upscale_steps(
@@ -182,45 +181,55 @@ def upscale_steps(
     ndarray
         As `upscale` returns.
     """
-    stack, network = open_image(image, model, axes, engine)
+    work, network = open_work(
+        TileWork,
+        image,
+        model,
+        axes=axes,
+        tile_size=tile_size,
+        overlap=overlap,
+        batch_size=batch_size,
+        engine=engine,
+        region=region,
+        planes=planes,
+    )
     if self_ensemble:
         network = SelfEnsemble(network)
-    work = TileWork(
-        stack, network.description, tile_size, overlap, batch_size, region, planes, network.name
-    )
+    return (yield from work_steps(work, network, keep_intensities=keep_intensities))
+
+
+def open_work(
+    kind: type[W],
+    image: ArrayLike,
+    model: str | Path | ImageModel | Engine,
+    *,
+    axes: str | None = None,
+    tile_size: int | None = None,
+    overlap: int | None = None,
+    batch_size: int | None = None,
+    engine: EngineName = "auto",
+    region: Region | None = None,
+    planes: dict[str, int] | None = None,
+) -> tuple[W, Engine]:
+    """Check what `upscale_steps` is given; return its tiles and what will run them."""
+    stack, network = open_image(image, model, axes, engine)
+    tiles = tile_size, overlap, batch_size, region, planes
+    return kind(stack, network.description, *tiles, network.name), network
+
+
+def work_steps(
+    work: TileWork, network: Engine, *, keep_intensities: bool
+) -> Generator[Progress, None, NDArray[Any]]:
+    """Do the work of `upscale_steps`, which it yields and returns as."""
     if keep_intensities:
         leave_unrounded(work)
     yield Progress(0, work.total)
-    is_part = region is not None or planes is not None
-    for work.ranges in measure_channels(stack, network.description, sample=is_part or None):
+    stack, sample = work.stack, work.is_part or None
+    for work.ranges in measure_channels(stack, network.description, sample=sample):
         yield Progress(0, work.total)
-    yield from run_tiles(work, network)
-    work.resample_alpha()
+    result = yield from run_work(work, network, keep_intensities=keep_intensities)
     work.warn()
-    return kept_intensities(work) if keep_intensities else work.out
-
-
-def leave_unrounded(work: TileWork) -> None:
-    """Make the result of floats, for `kept_intensities` to round.
-
-    Raises
-    ------
-    InvalidInputError
-        If the image is a mask.
-    """
-    dtype = work.out.dtype
-    back_projection.check_no_mask(dtype)
-    narrow = dtype.itemsize <= 2 or dtype == np.float32
-    work.out = np.empty(work.out.shape, np.float32 if narrow else np.float64)
-
-
-def kept_intensities(work: TileWork) -> NDArray[Any]:
-    """Return the result of finished work with the intensities of its part of the image."""
-    stack, planes = work.stack, work.planes
-    rows, columns = work.region.slices
-    windows = {"Y": rows, "X": columns} | {axis: slice(i, i + 1) for axis, i in planes.items()}
-    part = np.asarray(stack.array[tuple(windows.get(axis, slice(None)) for axis in stack.axes)])
-    return back_projection.keep_intensities(work.out, part, stack.axes, work.scale)
+    return result
 
 
 def refuse_lazy(image: ArrayLike) -> None:
@@ -233,7 +242,7 @@ def refuse_lazy(image: ArrayLike) -> None:
     """
     if is_lazy(image):
         raise InvalidInputError(
-            "self_ensemble, keep_intensities and uncertainty work on arrays in memory. "
+            "Uncertainty is told of arrays in memory. "
             f"Received: a lazy array of shape {tuple(image.shape)}. Give numpy.asarray(image), or "
             "a part of it."
         )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import warnings
 from collections import deque
 from dataclasses import dataclass
 from typing import Any
@@ -18,7 +17,7 @@ from src_models.errors import (
     InvalidInputError,
     NetworkError,
     OutOfMemoryError,
-    SuperResolutionWarning,
+    warn,
 )
 from src_models.foreign_config import OnnxConfig
 from src_models.intensity import IntensityRange, as_dtype
@@ -88,6 +87,7 @@ class TileWork:
             self.overlap = min(self.overlap, (largest - 1) // 4)
             size = min(size, largest - 2 * self.overlap)
         self.tile_size, self.wanted_batch = size, batch_size
+        self.is_part = region is not None or planes is not None
         self.region = _check_region(region, stack.size)
         self.planes = _check_planes(planes or {}, stack)
         self.out = self._allocate()
@@ -244,11 +244,9 @@ class TileWork:
         self._fit_shape([region for _, region in left])
         if not self._warned_of_memory:
             self._warned_of_memory = True
-            warnings.warn(
+            warn(
                 f"Memory ran out with tiles of {longest} pixels; going on with smaller ones. "
-                f"Set tile_size={half} to start there next time.",
-                SuperResolutionWarning,
-                stacklevel=5,
+                f"Set tile_size={half} to start there next time."
             )
 
     def resample_alpha(self) -> None:
@@ -276,22 +274,18 @@ class TileWork:
         """
         if self._far > max(_FEW_PIXELS, _MANY_FAR * self._seen):
             how_many = f"{self._far / self._seen:.1%}" if counted else "Some"
-            warnings.warn(
+            warn(
                 f"{how_many} of the pixels lie far outside the range of "
                 "intensities that was measured, and were repeated instead of upscaled. A sample "
                 "of a lazy array may have missed them: load the array into memory, or upscale "
-                "bright and dim planes apart.",
-                SuperResolutionWarning,
-                stacklevel=4,
+                "bright and dim planes apart."
             )
         if self._not_finite:
-            warnings.warn(
+            warn(
                 f"{self._not_finite if counted else 'Some'} pixels of the image are not finite "
                 "(NaN or infinite). They "
                 "stay so in the result; pixels around them are estimated as if the nearest "
-                "finite one stood there.",
-                SuperResolutionWarning,
-                stacklevel=4,
+                "finite one stood there."
             )
 
 

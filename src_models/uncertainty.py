@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Unpack
 
 from numpy.typing import NDArray
 
 from src_models.axes import ArrayLike
-from src_models.engines import Engine, EngineName
-from src_models.measure import measure_channels
-from src_models.pipeline import Progress, run_tiles
-from src_models.predict import kept_intensities, leave_unrounded, open_image, refuse_lazy
+from src_models.engines import Engine
+from src_models.pipeline import Progress
+from src_models.predict import HowToUpscale, open_work, refuse_lazy, work_steps
 from src_models.pretrained import DEFAULT_MODEL
 from src_models.self_ensemble import SelfEnsemble, SpreadWork
+from src_models.steps import drained
 from src_models.tiling import Region
 
 if TYPE_CHECKING:
@@ -41,12 +41,8 @@ def upscale_with_uncertainty(
     image: ArrayLike,
     model: str | Path | ImageModel | Engine = DEFAULT_MODEL,
     *,
-    axes: str | None = None,
-    tile_size: int | None = None,
-    overlap: int | None = None,
-    batch_size: int | None = None,
-    engine: EngineName = "auto",
     keep_intensities: bool = False,
+    **how: Unpack[HowToUpscale],
 ) -> WithUncertainty:
     """Upscale by self-ensemble, and tell how far the eight answers are apart.
 
@@ -54,8 +50,10 @@ def upscale_with_uncertainty(
     ----------
     image : array-like
         As for `src_models.upscale`; in memory.
-    model, axes, tile_size, overlap, batch_size, engine, keep_intensities
+    model, keep_intensities
         As for `src_models.upscale`.
+    **how
+        `axes`, `tile_size`, `overlap`, `batch_size` and `engine`, as for `src_models.upscale`.
 
     Returns
     -------
@@ -78,42 +76,24 @@ def upscale_with_uncertainty(
     ((20, 40), dtype('float32'))
     """
     refuse_lazy(image)
-    steps = upscale_with_uncertainty_steps(
-        image,
-        model,
-        axes=axes,
-        tile_size=tile_size,
-        overlap=overlap,
-        batch_size=batch_size,
-        engine=engine,
-        keep_intensities=keep_intensities,
-    )
-    while True:
-        try:
-            next(steps)
-        except StopIteration as end:
-            both: WithUncertainty = end.value
-            return both
+    steps = upscale_with_uncertainty_steps(image, model, keep_intensities=keep_intensities, **how)
+    return drained(steps)
 
 
 def upscale_with_uncertainty_steps(
     image: ArrayLike,
     model: str | Path | ImageModel | Engine = DEFAULT_MODEL,
     *,
-    axes: str | None = None,
-    tile_size: int | None = None,
-    overlap: int | None = None,
-    batch_size: int | None = None,
-    engine: EngineName = "auto",
     keep_intensities: bool = False,
     region: Region | None = None,
     planes: dict[str, int] | None = None,
+    **how: Unpack[HowToUpscale],
 ) -> Generator[Progress, None, WithUncertainty]:
     """Do the same, yielding progress; closing the generator cancels.
 
     Parameters
     ----------
-    image, model, axes, tile_size, overlap, batch_size, engine, keep_intensities
+    image, model, keep_intensities, **how
         As for `upscale_with_uncertainty`.
     region, planes
         As for `src_models.upscale_steps`.
@@ -127,21 +107,9 @@ def upscale_with_uncertainty_steps(
     -------
     WithUncertainty
     """
-    stack, network = open_image(image, model, axes, engine)
-    description = network.description
+    work, network = open_work(SpreadWork, image, model, region=region, planes=planes, **how)
     # Grey in each of a network's colours: the mean of the answers is what is shown of them.
-    as_grey = description.channels > 1 and not stack.joint
+    as_grey = network.description.channels > 1 and not work.stack.joint
     ensemble = SelfEnsemble(network, spread=True, as_grey=as_grey)
-    work = SpreadWork(
-        stack, description, tile_size, overlap, batch_size, region, planes, network.name
-    )
-    if keep_intensities:
-        leave_unrounded(work)
-    yield Progress(0, work.total)
-    is_part = region is not None or planes is not None
-    for work.ranges in measure_channels(stack, description, sample=is_part or None):
-        yield Progress(0, work.total)
-    yield from run_tiles(work, ensemble)
-    work.resample_alpha()
-    work.warn()
-    return WithUncertainty(kept_intensities(work) if keep_intensities else work.out, work.spread)
+    result = yield from work_steps(work, ensemble, keep_intensities=keep_intensities)
+    return WithUncertainty(result, work.spread)

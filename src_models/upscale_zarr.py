@@ -8,20 +8,17 @@ more, with the same answer.
 
 from __future__ import annotations
 
-import math
 import os
 import shutil
-from collections.abc import Generator, Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, replace
-from itertools import product
+from collections.abc import Generator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from src_models.axes import ArrayLike, ImageStack, check_axes, guess_axes
+from src_models.back_projection import check_no_mask
 from src_models.engines import Engine, EngineName
 from src_models.errors import InvalidInputError
 from src_models.intensity import IntensityRange, check_dtype
@@ -32,8 +29,7 @@ from src_models.pipeline import Progress
 from src_models.pretrained import DEFAULT_MODEL
 from src_models.shared_model import SharedModel
 from src_models.source_identity import source_identity
-from src_models.tiff_writing import halved
-from src_models.tiling import Region
+from src_models.steps import drained
 from src_models.zarr_files import (
     ZarrImage,
     create_pyramid,
@@ -41,6 +37,7 @@ from src_models.zarr_files import (
     read_zarr_image,
     stored_axes,
 )
+from src_models.zarr_work import ZarrWork
 
 if TYPE_CHECKING:
     from src_models.image_model import ImageModel
@@ -59,6 +56,8 @@ def upscale_to_zarr(
     overlap: int | None = None,
     batch_size: int | None = None,
     engine: EngineName = "auto",
+    self_ensemble: bool = False,
+    keep_intensities: bool = False,
     overwrite: bool = False,
 ) -> Path:
     """Upscale an image of any size into an OME-Zarr file with pyramid and pixel sizes.
@@ -75,7 +74,7 @@ def upscale_to_zarr(
         Meaning of the dimensions, for an array; a file tells its own.
     pixel_size : mapping of str to float, optional
         Of an array, in micrometres by axis, such as ``{"Z": 0.5, "Y": 0.1, "X": 0.1}``.
-    tile_size, overlap, batch_size, engine
+    tile_size, overlap, batch_size, engine, self_ensemble, keep_intensities
         As for `upscale`.
     overwrite : bool
         Replace the target, once the new one is complete; and begin anew where unfinished work
@@ -109,14 +108,11 @@ def upscale_to_zarr(
         overlap=overlap,
         batch_size=batch_size,
         engine=engine,
+        self_ensemble=self_ensemble,
+        keep_intensities=keep_intensities,
         overwrite=overwrite,
     )
-    while True:
-        try:
-            next(steps)
-        except StopIteration as end:
-            written: Path = end.value
-            return written
+    return drained(steps)
 
 
 def upscale_to_zarr_steps(
@@ -130,13 +126,17 @@ def upscale_to_zarr_steps(
     overlap: int | None = None,
     batch_size: int | None = None,
     engine: EngineName = "auto",
+    self_ensemble: bool = False,
+    keep_intensities: bool = False,
     overwrite: bool = False,
 ) -> Generator[Progress, None, Path]:
     """Upscale as `upscale_to_zarr` does, yielding progress; closing the generator interrupts.
 
     Parameters
     ----------
-    source, target, model, axes, pixel_size, tile_size, overlap, batch_size, engine, overwrite
+    source, target, model, axes, pixel_size, tile_size, overlap, batch_size, engine
+        As for `upscale_to_zarr`.
+    self_ensemble, keep_intensities, overwrite
         As for `upscale_to_zarr`.
 
     Yields
@@ -154,6 +154,8 @@ def upscale_to_zarr_steps(
     image = _open_source(source, axes, pixel_size)
     shared = SharedModel(model, engine)
     stack = ImageStack.of(image.array, image.axes, shared.description.channels)
+    if keep_intensities:
+        check_no_mask(np.dtype(image.array.dtype))
     plan = BlockPlan.of(stack, shared.description, tile_size, overlap, batch_size, shared.engine)
     asked = {
         "source": str(source) if isinstance(source, str | os.PathLike) else "an array",
@@ -168,6 +170,9 @@ def upscale_to_zarr_steps(
         "overlap": overlap,
         "batch_size": batch_size,
         "engine": shared.engine,
+        # None where it is not asked for, as in journals from before there was the choice.
+        "self_ensemble": self_ensemble or None,
+        "keep_intensities": keep_intensities or None,
     }
     unfinished = target.with_name(f"{target.name}.unfinished")
     journal = _resume(unfinished, asked, overwrite)
@@ -178,7 +183,7 @@ def upscale_to_zarr_steps(
             yield Progress(0, 1)
         journal = _begin(unfinished, image, stack, plan, asked)
     plan = _planned(plan, stack, journal.settings)
-    work = _ZarrWork(stack, plan, open_levels(unfinished), shared, journal)
+    work = ZarrWork(stack, plan, open_levels(unfinished), shared, journal)
     yield from work.run()
     _complete(unfinished, target)
     return target
@@ -284,7 +289,13 @@ def _planned(plan: BlockPlan, stack: ImageStack, settings: dict[str, Any]) -> Bl
         stack, plan.description, tile_size, overlap, batch, settings["asked"]["engine"]
     )
     ranges = {int(c): IntensityRange(*ends) for c, ends in settings["ranges"].items()}
-    return replace(plan, ranges=ranges)
+    asked = settings["asked"]
+    return replace(
+        plan,
+        ranges=ranges,
+        self_ensemble=bool(asked.get("self_ensemble")),
+        keep_intensities=bool(asked.get("keep_intensities")),
+    )
 
 
 def _complete(unfinished: Path, target: Path) -> None:
@@ -298,79 +309,3 @@ def _complete(unfinished: Path, target: Path) -> None:
         os.replace(target, old)
     os.replace(unfinished, target)
     shutil.rmtree(old, ignore_errors=True)
-
-
-@dataclass(frozen=True, slots=True)
-class _Job:
-    """One chunk to write: its level and where it lies there, by axis."""
-
-    level: int
-    place: dict[str, slice]
-
-
-class _ZarrWork:
-    """The chunks of one file: those to do, and how each is made."""
-
-    def __init__(
-        self,
-        stack: ImageStack,
-        plan: BlockPlan,
-        levels: list[Any],
-        shared: SharedModel,
-        journal: Journal,
-    ) -> None:
-        self._stack, self._plan, self._levels = stack, plan, levels
-        self._shared, self._journal = shared, journal
-        self._axes = stored_axes(stack.axes)
-
-    def run(self) -> Generator[Progress, None, None]:
-        """Do all that is left; one thread writes while the network runs."""
-        total = sum(math.prod(level.cdata_shape) for level in self._levels)
-        yield Progress(len(self._journal.done), total)
-        writing: Future[None] | None = None
-        level = 0
-        with ThreadPoolExecutor(1, thread_name_prefix="zarr") as thread:
-            for number, job in enumerate(self._jobs()):
-                if number in self._journal.done:
-                    continue
-                if job.level != level and writing is not None:  # it is read from now on
-                    writing.result()
-                level = job.level
-                pixels = self._pixels(job)
-                if writing is not None:
-                    writing.result()
-                writing = thread.submit(self._write, number, job, pixels)
-                yield Progress(len(self._journal.done), total)
-            if writing is not None:
-                writing.result()
-        yield Progress(total, total)
-
-    def _jobs(self) -> Iterator[_Job]:
-        for number, level in enumerate(self._levels):
-            for index in product(*(range(n) for n in level.cdata_shape)):
-                sides = zip(self._axes, index, level.chunks, level.shape, strict=True)
-                place = {a: slice(i * n, min((i + 1) * n, length)) for a, i, n, length in sides}
-                yield _Job(number, place)
-
-    def _pixels(self, job: _Job) -> NDArray[Any]:
-        if job.level == 0:
-            return self._upscaled(job.place)
-        finer = self._levels[job.level - 1]
-        wanted = (
-            slice(2 * part.start, 2 * part.stop) if axis in "YX" else part
-            for axis, part in job.place.items()
-        )
-        return halved(np.asarray(finer[tuple(wanted)]), self._axes)
-
-    def _upscaled(self, place: dict[str, slice]) -> NDArray[Any]:
-        scale = self._plan.description.scale
-        y, x = place["Y"], place["X"]
-        block = Region(y.start // scale, y.stop // scale, x.start // scale, x.stop // scale)
-        together = "YXC" if self._stack.joint or self._stack.has_alpha else "YX"
-        planes = {axis: part.start for axis, part in place.items() if axis not in together}
-        pixels = self._plan.run(self._stack, self._shared.open(), block, planes)
-        return pixels.transpose([self._stack.axes.index(axis) for axis in self._axes])
-
-    def _write(self, number: int, job: _Job, pixels: NDArray[Any]) -> None:
-        self._levels[job.level][tuple(job.place.values())] = pixels
-        self._journal.add(number)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 from PIL import Image
 
-from src_models import upscale, upscale_with_uncertainty
+from src_models import measure_consistency, upscale, upscale_with_uncertainty
 from src_models.image_io import read_image
 
 
@@ -66,3 +68,27 @@ def test_an_uncertainty_that_is_there_is_not_overwritten_unasked(
     assert sorted(p.name for p in other.parent.iterdir()) == [other.name]
     assert isr(*asked, "--overwrite").returncode == 0
     assert read_image(other).array.dtype == np.float32
+
+
+@pytest.mark.parametrize("ending", ["tif", "zarr", "png"])
+def test_how_well_a_result_agrees_is_told_and_recorded(
+    isr, image, tmp_path, tiny_network, ending
+) -> None:
+    model = tiny_network().save(tmp_path / "tiny")
+    form = {"tif": "ome-tiff", "zarr": "ome-zarr", "png": "png"}[ending]
+    asked = ["upscale", "a.png", "-m", model, "--format", form]
+    done = isr(*asked, "-o", "told", "--report", "report.csv")
+    assert done.returncode == 0, done.stderr
+    found = measure_consistency(upscale(image, model), image, model=model)
+    assert f"s, {found.in_words}" in done.stdout
+    assert found.in_words in (tmp_path / "report.csv").read_text("utf-8-sig")
+    [written] = (p for p in (tmp_path / "told").iterdir() if p.name[0] != ".")
+    assert read_image(written).record["consistency"] == found.record
+    lines = isr(*asked, "-o", "json", "--json").stdout.splitlines()
+    assert json.loads(lines[0])["consistency"] == found.record
+
+
+def test_kept_intensities_agree_everywhere(isr, image, tmp_path, tiny_network) -> None:
+    model = tiny_network().save(tmp_path / "tiny")
+    done = isr("upscale", "a.png", "-o", "b.tif", "-m", model, "--keep-intensities")
+    assert "100.0 % of pixels agree within 3 sigma" in done.stdout

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from src_models import keep_intensities, upscale, upscale_steps
+from src_models import back_projection, keep_intensities, upscale, upscale_steps
 from src_models.errors import InvalidInputError
 from src_models.tiling import Region
 
@@ -154,3 +154,14 @@ def test_what_does_not_fit_is_refused_in_a_sentence(
 ) -> None:
     with pytest.raises(InvalidInputError, match=words):
         keep_intensities(result, image, axes, scale)
+
+
+def test_rows_at_a_time_are_the_rows_of_the_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(0)
+    image, result = (
+        rng.integers(0, 256, (23, 9), np.uint8),
+        rng.integers(0, 256, (69, 27), np.uint8),
+    )
+    whole = keep_intensities(result, image, "YX", 3)
+    monkeypatch.setattr(back_projection, "_ROWS", 4)
+    np.testing.assert_array_equal(keep_intensities(result, image, "YX", 3), whole)

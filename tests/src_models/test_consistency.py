@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter
 
-from src_models import describe_model, keep_intensities, measure_consistency
+from src_models import consistency, describe_model, keep_intensities, measure_consistency
 from src_models.degrade import bicubic
 from src_models.errors import InvalidInputError, ModelFileError
 
@@ -130,3 +132,26 @@ def test_what_does_not_fit_is_refused_in_a_sentence(
         measure_consistency(np.zeros(shape), np.zeros((5, 6)), **settings)
     with pytest.raises(ModelFileError, match="no-such"):
         measure_consistency(np.zeros((10, 12)), np.zeros((5, 6)), model="no-such")
+
+
+@pytest.mark.parametrize("way", ["binned", "bicubic", "microscope"])
+def test_rows_at_a_time_are_the_rows_of_the_whole(
+    way: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    result, image = sharp((90, 64)), means(sharp((90, 64), seed=1))
+    training = {"settings": {"data": {"degradations": [{"name": way}]}}}
+    model = replace(describe_model("microscopy-x2"), training=training)
+    whole = measure_consistency(result, image, model=model, sigma=20.0)
+    assert whole.degradation == way
+    monkeypatch.setattr(consistency, "_ROWS", 7)
+    by_rows = measure_consistency(result, image, model=model, sigma=20.0)
+    np.testing.assert_allclose(by_rows.residual, whole.residual, atol=1e-3)
+
+
+def test_its_record_is_plain_json() -> None:
+    image = means(sharp())
+    record = json.loads(json.dumps(measure_consistency(sharp(), image).record))
+    assert record["share"] == 1
+    assert record["words"] == "100.0 % of pixels agree within 3 sigma"
+    unknown = np.full(image.shape, np.nan)
+    assert measure_consistency(sharp(), unknown).record["share"] is None

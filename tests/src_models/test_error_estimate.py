@@ -7,7 +7,7 @@ import pytest
 from scipy.ndimage import gaussian_filter
 from scipy.stats import spearmanr
 
-from src_models import expected_error, upscale_with_uncertainty
+from src_models import error_estimate, expected_error, upscale_with_uncertainty
 from src_models.errors import InvalidInputError
 
 
@@ -50,3 +50,11 @@ def test_what_is_not_finite_is_unknown_alpha_is_certain_and_a_constant_is_right(
 def test_what_does_not_fit_is_refused_in_a_sentence() -> None:
     with pytest.raises(InvalidInputError, match=r"must have one shape\. Received"):
         expected_error(np.zeros((4, 6)), np.zeros((4, 5)))
+
+
+def test_rows_at_a_time_are_the_rows_of_the_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(0)
+    result, spread = rng.random((2, 61, 40)), rng.random((2, 61, 40))
+    whole = expected_error(result, spread, axes="ZYX")
+    monkeypatch.setattr(error_estimate, "_ROWS", 9)
+    np.testing.assert_allclose(expected_error(result, spread, axes="ZYX"), whole, rtol=1e-5)

@@ -212,3 +212,22 @@ def test_dask_computes_with_any_scheduler(tiny_network: Any) -> None:
             np.testing.assert_array_equal(
                 lazy.compute(), upscale(image, tiny_network(), tile_size=12)
             )
+
+
+@pytest.mark.parametrize("dtype", ["u1", "u2", "f4"])
+@pytest.mark.parametrize("axes", ["ZYX", "YXC"])
+def test_self_ensemble_and_kept_intensities_are_those_of_the_image_in_memory(
+    tiny_network: Any, dtype: str, axes: str
+) -> None:
+    image = image_of(dtype, (2, 31, 53) if axes == "ZYX" else (31, 53, 4))
+    how = {"axes": axes, "tile_size": 11, "self_ensemble": True, "keep_intensities": True}
+    lazy = upscale(da.from_array(image, chunks=20), tiny_network(), **how)
+    assert lazy.npartitions > 1
+    np.testing.assert_array_equal(lazy.compute(), upscale(image, tiny_network(), **how))
+    plain = upscale(image, tiny_network(), **how | {"self_ensemble": False})
+    assert (plain != lazy.compute()).any()
+
+
+def test_a_lazy_mask_has_no_intensities_to_keep(tiny_network: Any) -> None:
+    with pytest.raises(InvalidInputError, match="dtype bool"):
+        upscale(da.zeros((9, 9), dtype=bool), tiny_network(), keep_intensities=True)

@@ -143,12 +143,15 @@ def test_what_is_not_finite_is_unknown_and_alpha_is_certain(tiny_network: Networ
     assert np.isnan(uncertainty).sum() == 4
 
 
-@pytest.mark.parametrize("option", ["self_ensemble", "keep_intensities"])
-def test_lazy_arrays_are_refused_in_a_sentence(tiny_network: Networks, option: str) -> None:
+def test_uncertainty_of_lazy_arrays_is_refused_in_a_sentence(tiny_network: Networks) -> None:
     with pytest.raises(InvalidInputError, match=r"arrays in memory\. Received: a lazy array"):
-        upscale(da.zeros((8, 9)), tiny_network(), **{option: True})
-    with pytest.raises(InvalidInputError, match="arrays in memory"):
         upscale_with_uncertainty(da.zeros((8, 9)), tiny_network())
+
+
+def test_a_misspelt_setting_is_refused(tiny_network: Networks) -> None:
+    misspelt: Any = {"tilesize": 8}
+    with pytest.raises(TypeError, match="tilesize"):
+        upscale_with_uncertainty(picture((8, 9)), tiny_network(), **misspelt)
 
 
 def test_stopped_it_ends_before_the_next_of_the_eight(tiny_network: Networks) -> None:

@@ -308,3 +308,21 @@ def test_the_source_is_read_in_pieces(tiny_network: Any, tmp_path: Path) -> None
     peak(96)
     few, many = peak(192), peak(96 * 20)
     assert many < few + 2 * 2**20
+
+
+def test_self_ensemble_and_kept_intensities_go_block_by_block(
+    tiny_network: Any, tmp_path: Path
+) -> None:
+    image = image_of(2, 60, 50)
+    how = {"axes": "ZYX", "tile_size": 16, "self_ensemble": True, "keep_intensities": True}
+    steps = upscale_to_zarr_steps(image, tmp_path / "a.zarr", tiny_network(), **how)
+    for _ in range(5):  # begun, and interrupted among the blocks
+        next(steps)
+    steps.close()
+    with pytest.raises(InvalidInputError, match="self_ensemble was True"):
+        upscale_to_zarr(
+            image, tmp_path / "a.zarr", tiny_network(), **how | {"self_ensemble": False}
+        )
+    written = upscale_to_zarr(image, tmp_path / "a.zarr", tiny_network(), **how)
+    expected = upscale(image, tiny_network(), **how)
+    np.testing.assert_array_equal(read_zarr_image(written).array[:], expected)
