@@ -117,7 +117,7 @@ def write_ome_zarr(picture: Picture, path: Path) -> None:
             chunks=tuple(
                 min(n, _CHUNK) if a in "YX" else 1 for a, n in zip(axes, pixels.shape, strict=True)
             ),
-            dtype=pixels.dtype.newbyteorder("="),
+            dtype=np.dtype(pixels.dtype.name),
             dimension_names=[axis.lower() for axis in axes],
         )
         level[...] = pixels
