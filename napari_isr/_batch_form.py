@@ -108,7 +108,8 @@ class BatchFields:
         self.existing = ComboBox(
             name="existing",
             choices=_EXISTING,
-            tooltip="What to do where there is a file under the name of a result.",
+            tooltip="What to do where there is a file under the name of a result. One that an "
+            "earlier run made of the same image with the same settings is left in any case.",
         )
         self.axes = LineEdit(
             name="axes",

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 from magicgui.widgets import ComboBox
-from qtpy.QtWidgets import QFileDialog, QWidget
 
 from napari_isr._upscale_form import named_descriptions
 from src_models.description import ModelDescription
@@ -54,18 +53,9 @@ class OfferedModels:
         with combo.changed.blocked():
             combo.reset_choices()
 
-    def chosen(self, combo: ComboBox, parent: QWidget) -> None:
-        """Take a choice, which may be to open a file."""
-        if combo.value == OPEN_FILE:
-            path, _ = QFileDialog.getOpenFileName(
-                parent,
-                "Open a model file",
-                "",
-                "Model files (*.keras *.onnx *.hdf5 *.h5);;All (*)",
-            )
-            self.open_file(path, combo)
-        else:
-            self._last, self.complaint = combo.value, ""
+    def chosen(self, combo: ComboBox) -> None:
+        """Take a choice from the list."""
+        self._last, self.complaint = combo.value, ""
 
     def open_file(self, path: str | Path, combo: ComboBox) -> None:
         """Add a model file and choose it; with an empty path the last model stays chosen."""

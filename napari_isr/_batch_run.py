@@ -144,7 +144,7 @@ def list_files(request: BatchRequest) -> tuple[Listed, BatchSettings]:
             file_format=request.file_format,
         )
         nbytes = [layer.nbytes for layer in layers]
-        settings = replace(request.settings, journal=None, read=LayerPictures(jobs, layers))
+        settings = replace(request.settings, read=LayerPictures(jobs, layers))
     else:
         jobs = _jobs_of_folder(request, request.source)
         nbytes = [_bytes_of(job.source) for job in jobs]

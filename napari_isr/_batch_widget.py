@@ -14,12 +14,13 @@ from superqt.utils import ensure_main_thread
 from napari_isr._batch_board import BatchBoard
 from napari_isr._batch_form import LAYERS, BatchPlan
 from napari_isr._batch_layers import BatchLayer
-from napari_isr._batch_models import OfferedModels
+from napari_isr._batch_models import OPEN_FILE, OfferedModels
 from napari_isr._batch_panel import BatchPanel
 from napari_isr._batch_run import BatchRequest, BatchRun, Listed, Looked, News, looking
 from napari_isr._batch_words import plan_in_words
 from napari_isr._events import model_events
 from napari_isr._fields import Note, explain_items
+from napari_isr._model_opening import ModelOpening
 from napari_isr._qt_workers import new_worker
 from napari_isr._workers import show_our_warning
 from src_models.batch_events import write_report
@@ -47,6 +48,9 @@ class BatchWidget(BatchPanel):
         self._viewer = viewer
         self._models = OfferedModels()
         super().__init__(self._models.choices)
+        self._opening = ModelOpening(
+            self.fields.model, self.open_model_file, self._cannot_be_opened, self._changed
+        )
         self._looker: Any = None
         self._worker: Any = None
         self._batch: BatchRun | None = None
@@ -88,12 +92,19 @@ class BatchWidget(BatchPanel):
             self._models.renew(self.fields.model)
 
     def _model_chosen(self) -> None:
-        self._models.chosen(self.fields.model, self)
-        self._changed()
+        if self.fields.model.value == OPEN_FILE:
+            self._opening.ask(self)
+        else:
+            self._models.chosen(self.fields.model)
+            self._changed()
 
     def open_model_file(self, path: str | Path) -> None:
         """Add a model file to the list and choose it; with an empty path nothing changes."""
         self._models.open_file(path, self.fields.model)
+        self._changed()
+
+    def _cannot_be_opened(self, complaint: str) -> None:
+        self._models.complaint = complaint
         self._changed()
 
     def _layers_changed(self) -> None:
@@ -116,7 +127,9 @@ class BatchWidget(BatchPanel):
 
     def _say(self, plan: BatchPlan) -> None:
         self.fields.say(plan, self._viewer.theme)
-        if self._models.complaint:
+        if self._opening.words:
+            self.fields.model_note.say(self._opening.words)
+        elif self._models.complaint:
             self._complain(self.fields.model_note, self._models.complaint)
 
     def _changed(self) -> None:
@@ -143,7 +156,7 @@ class BatchWidget(BatchPanel):
         """Let only what is possible be clicked, and show only what there is."""
         is_running = self._worker is not None
         self.fields.native.setEnabled(not is_running)
-        self.run.enabled = not is_running and self._is_listed
+        self.run.enabled = not is_running and self._is_listed and not self._opening.words
         self.cancel.enabled = self.finish_file.enabled = is_running
         has_failed = bool(self.table.sources_of("failed"))
         self.retry.enabled = not is_running and has_failed and self._request is not None
@@ -294,6 +307,7 @@ class BatchWidget(BatchPanel):
     def _let_go(self) -> None:
         self._quit(self._looker)
         self._quit(self._worker)
+        self._opening.let_go()
         self._viewer.layers.selection.events.changed.disconnect(self._layers_changed)
         self._viewer.events.theme.disconnect(self._theme_changed)
         model_events.saved.disconnect(self._models_changed)

@@ -32,6 +32,7 @@ def notes_on(
         picture = image if isinstance(image, Picture) else read_image(image)
         picture = picture if axes is None else picture.with_axes(axes)
         chosen = model or (_FOR_COLOURS if picture.rgb else DEFAULT_MODEL)
-        return [finding.message for finding in check_image(picture.array, picture.axes, chosen)]
+        found = check_image(picture.array, picture.axes, chosen)
+        return [*picture.notes, *(finding.message for finding in found)]
     except SuperResolutionError:
         return []

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
 from napari.utils.notifications import show_error, show_info
 
+from napari_isr._model_opening import looking, must_be_tried
 from napari_isr._qt_workers import new_worker
-from napari_isr._workers import with_our_errors
 from src_models.description import ModelDescription
 from src_models.errors import SuperResolutionError
-from src_models.onnx_look import is_described, is_onnx
 from src_models.pretrained import describe_model
 
 _ENDINGS = (".keras", ".onnx", ".onnx.zip")
@@ -40,8 +39,8 @@ def open_models(path: str | Sequence[str]) -> list[tuple[None]]:
         Model files of napari-isr, or ONNX files of other super-resolution networks.
     """
     for one in [path] if isinstance(path, str) else path:
-        if _must_be_tried(one) and _has_window():
-            worker = new_worker(_looking, one)
+        if must_be_tried(one) and _has_window():
+            worker = new_worker(looking, one)
             worker.returned.connect(partial(_choose, one))
             worker.errored.connect(lambda error: show_error(str(error)))
             worker.start()
@@ -53,18 +52,6 @@ def open_models(path: str | Sequence[str]) -> list[tuple[None]]:
         else:
             _choose(one, description)
     return _NO_LAYER
-
-
-def _must_be_tried(path: str) -> bool:
-    """Tell whether a file is one of other people, which is tried on images to know what it does."""
-    return is_onnx(path) and not is_described(path)
-
-
-@with_our_errors
-def _looking(path: str) -> Generator[None, None, ModelDescription]:
-    """Describe a model in a thread; asked again for the same file, the answer is at hand."""
-    yield
-    return describe_model(path)
 
 
 def _choose(path: str, description: ModelDescription) -> None:

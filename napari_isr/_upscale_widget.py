@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from magicgui.widgets import ComboBox
-from qtpy.QtWidgets import QFileDialog
 from superqt.utils import ensure_main_thread
 
 from napari_isr._docked import WhileOpen
 from napari_isr._events import model_events
 from napari_isr._fields import Note, explain_items
 from napari_isr._layers import LayerSource, layer_type, result_layer, visible_region
+from napari_isr._model_opening import ModelOpening
 from napari_isr._qt_workers import new_worker
 from napari_isr._trust import judging_layers
 from napari_isr._upscale_board import UpscaleBoard
@@ -53,6 +53,9 @@ class UpscaleWidget(UpscalePanel, WhileOpen):
         self._speeds: dict[tuple[str, str], float] = {}
         super().__init__(lambda _combo=None: image_layers(viewer), self._model_choices)
         explain_items(self.model, lambda key: self._models[key].summary)
+        self._opening = ModelOpening(
+            self.model, self.open_model_file, self._cannot_be_opened, self._refresh
+        )
         self._board = UpscaleBoard(self.progress, self.status)
         self._chosen = ChosenLayer(viewer, self.layer, self.axes, self._refresh)
         self._connect()
@@ -85,13 +88,7 @@ class UpscaleWidget(UpscalePanel, WhileOpen):
 
     def _model_chosen(self, choice: str | None) -> None:
         if choice == _OPEN_FILE:
-            path, _ = QFileDialog.getOpenFileName(
-                self.native,
-                "Open a model file",
-                "",
-                "Model files (*.keras *.onnx *.hdf5 *.h5);;All (*)",
-            )
-            self.open_model_file(path)
+            self._opening.ask(self.native)
         else:
             self._last_model, self._file_complaint = choice, ""
             self._refresh()
@@ -113,6 +110,10 @@ class UpscaleWidget(UpscalePanel, WhileOpen):
             self.model.value = self._last_model
         self._refresh()
 
+    def _cannot_be_opened(self, complaint: str) -> None:
+        self._file_complaint = complaint
+        self._refresh()
+
     def _refresh(self) -> None:
         """Say what would happen, or what keeps it from happening."""
         if self._worker is not None:
@@ -129,14 +130,15 @@ class UpscaleWidget(UpscalePanel, WhileOpen):
             )
         self.layer_note.say(layer_note, complaint=bool(job.layer_complaint), theme=theme)
         self.model_note.say(
-            self._file_complaint or job.model_words,
-            complaint=bool(self._file_complaint) or job.config is None,
+            self._opening.words or self._file_complaint or job.model_words,
+            complaint=not self._opening.words
+            and (bool(self._file_complaint) or job.config is None),
             theme=theme,
         )
         self.axes_note.say(job.axes_complaint, complaint=True, theme=theme)
         self.advice_note.advise(job.subject, theme)
         self.plan_note.say(job.plan)
-        self.run.enabled = self.preview.enabled = job.is_possible
+        self.run.enabled = self.preview.enabled = job.is_possible and not self._opening.words
         self.cancel.enabled = False
 
     def _job(self) -> Job:
@@ -276,6 +278,7 @@ class UpscaleWidget(UpscalePanel, WhileOpen):
     def _close(self) -> None:
         """Let go of everything when the dock is closed; its Qt widgets are gone already."""
         self._quit_worker()
+        self._opening.let_go()
         self._is_open = False
         model_events.saved.disconnect(self._models_changed)
         self._chosen.let_go()

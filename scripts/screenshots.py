@@ -23,6 +23,7 @@ import napari_isr
 from napari_isr._canvas_cut import canvas_of
 from src_models.degrade import binned
 
+user: Any = QTest  # whose stubs take functions for methods
 IMAGES = Path(__file__).parents[1] / "docs" / "images"
 # Of the animation: frames from one end to the other, and pixels.
 FRAMES, WIDTH, HEIGHT = 18, 720, 360
@@ -39,8 +40,7 @@ def wait(seconds: float) -> None:
 
 def click(button: Any) -> None:
     """Click a button of a widget."""
-    mouse: Any = QTest  # its stubs take it for a method
-    mouse.mouseClick(button.native, Qt.MouseButton.LeftButton)
+    user.mouseClick(button.native, Qt.MouseButton.LeftButton)
 
 
 def until_done(widget: Any) -> None:
@@ -128,11 +128,11 @@ def trust(viewer: napari.Viewer, widget: Any) -> None:
     viewer.layers.remove(viewer.layers[1])
     viewer.reset_view()
     section = next(b for b in widget.native.findChildren(QPushButton) if "Trust" in b.text())
-    QTest.mouseClick(section, Qt.MouseButton.LeftButton)
+    user.mouseClick(section, Qt.MouseButton.LeftButton)
     wait(0.5)
-    QTest.keyClick(widget.trust.uncertainty.native, Qt.Key.Key_Down)
+    user.keyClick(widget.trust.uncertainty.native, Qt.Key.Key_Down)
     box = widget.trust.consistency.native
-    QTest.mouseClick(box, Qt.MouseButton.LeftButton, pos=QPoint(8, box.height() // 2))
+    user.mouseClick(box, Qt.MouseButton.LeftButton, pos=QPoint(8, box.height() // 2))
     click(widget.run)
     until_done(widget)
     doubt = next(layer for layer in viewer.layers if layer.name.endswith("expected error"))
@@ -141,7 +141,7 @@ def trust(viewer: napari.Viewer, widget: Any) -> None:
     take(viewer, "trust")
     for layer in list(viewer.layers)[1:]:
         viewer.layers.remove(layer)
-    QTest.mouseClick(section, Qt.MouseButton.LeftButton)
+    user.mouseClick(section, Qt.MouseButton.LeftButton)
     widget.trust.uncertainty.value = ""
     widget.trust.consistency.value = False
 
@@ -252,7 +252,7 @@ def compare() -> None:
     viewer.layers.remove(viewer.layers[-1])
     widget.view.value = "curtain under the mouse"
     canvas = canvas_of(viewer).native
-    QTest.mouseMove(canvas, canvas.rect().center())
+    user.mouseMove(canvas, canvas.rect().center())
     widget.tabs.setCurrentIndex(2)
     take(viewer, "compare-resolution", palette=Image.Quantize.FASTOCTREE)
     viewer.close()

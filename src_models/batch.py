@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 from src_models.batch_events import (
     BatchEvent,
@@ -28,6 +29,7 @@ from src_models.engines import choose_engine
 from src_models.errors import InvalidInputError
 from src_models.image_io import remove, temporary_name
 from src_models.pretrained import is_at_hand
+from src_models.source_identity import picture_identity
 
 logger = logging.getLogger(__name__)
 
@@ -61,7 +63,7 @@ def run_batch(
     """
     _check(settings)
     identity = model_identity(settings.model)
-    journal = BatchJournal(settings.journal, _asked(settings, identity))
+    journal = BatchJournal(settings.journal, _asked(settings, identity), _identify(settings))
     steps = _one_by_one if settings.jobs == 1 else _in_processes
     outcomes: list[Outcome] = []
     with closing(steps(jobs, settings, journal, identity)) as events:
@@ -84,9 +86,8 @@ def preview_batch(
     _check(settings)
     name = settings.model
     known = not isinstance(name, str) or is_at_hand(name) or Path(name).exists()
-    journal = BatchJournal(
-        settings.journal, _asked(settings, model_identity(name) if known else "")
-    )
+    identity = model_identity(name) if known else ""
+    journal = BatchJournal(settings.journal, _asked(settings, identity), _identify(settings))
     images = _images(jobs)
     for job in jobs:
         yield job, decide(job, settings, journal, images)
@@ -103,13 +104,31 @@ def _asked(settings: BatchSettings, identity: str) -> dict[str, Any]:
     }
 
 
+def _identify(settings: BatchSettings) -> Callable[[Job], str] | None:
+    """Return what tells an image that is in no file from a later one of the same name."""
+    read = settings.read
+    if read is None:
+        return None
+
+    def identity(job: Job) -> str:
+        try:
+            return picture_identity(read(job))
+        except Exception:  # whatever a lazy array raises; it is told when its turn comes
+            logger.debug("%s cannot be read.", job.source, exc_info=True)
+            return uuid4().hex  # no image of any other run
+
+    return identity
+
+
 def _check(settings: BatchSettings) -> None:
     if settings.jobs < 1:
         raise InvalidInputError(f"jobs must be at least 1. Received: {settings.jobs}.")
     if settings.jobs > 1 and not isinstance(settings.model, str | Path):
         raise InvalidInputError("With several jobs at a time the model must be a name or a file.")
-    if settings.read is not None and (settings.jobs > 1 or settings.journal is not None):
-        raise InvalidInputError("What is in no file takes one job at a time and no journal.")
+    if settings.read is not None and settings.jobs > 1:
+        raise InvalidInputError(
+            f"What is in no file takes one job at a time. Received: jobs={settings.jobs}."
+        )
     choose_engine(settings.engine)
 
 

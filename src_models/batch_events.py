@@ -50,7 +50,8 @@ class BatchSettings:
     journal : Path or None
         The folder that remembers what is finished; None to remember nothing.
     read : callable or None
-        Gives the picture of a job whose source is no file, with one job at a time and no journal.
+        Gives the picture of a job whose source is no file, with one job at a time. The journal
+        knows it by all its pixels.
     """
 
     model: str | Path | ImageModel = DEFAULT_MODEL

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -28,9 +28,19 @@ class BatchJournal:
         The output folder; None to keep no journal.
     settings : mapping
         What the results depend on; plain JSON values.
+    identify : callable, optional
+        Gives the fingerprint of a job's image, for images that are in no file. Files are known
+        by path, size and time.
     """
 
-    def __init__(self, folder: Path | None, settings: Mapping[str, Any]) -> None:
+    def __init__(
+        self,
+        folder: Path | None,
+        settings: Mapping[str, Any],
+        identify: Callable[[Job], str] | None = None,
+    ) -> None:
+        self._identify = identify
+        self._keys: dict[Job, str] = {}
         self._path = None if folder is None else folder / FILE_NAME
         self._settings = hashlib.sha256(
             json.dumps(dict(settings), sort_keys=True).encode()
@@ -50,15 +60,23 @@ class BatchJournal:
         return finished
 
     def _key(self, job: Job) -> str:
-        state = job.source.stat()
-        source = [os.path.abspath(job.source), state.st_size, state.st_mtime_ns]
+        source: list[Any]
+        if self._identify is not None:
+            source = [job.source.name, self._identify(job)]
+        else:
+            state = job.source.stat()
+            source = [os.path.abspath(job.source), state.st_size, state.st_mtime_ns]
         text = json.dumps([source, os.path.abspath(job.target), job.format, self._settings])
         return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
 
     def finished(self, job: Job) -> Path | None:
         """Return the file that an earlier run wrote for a job, if it is as it was left."""
+        if self._path is None:
+            return None
         try:
-            entry = self._finished.get(self._key(job))
+            # Kept for `note`: an image that changes during the work is not what was read.
+            self._keys[job] = self._key(job)
+            entry = self._finished.get(self._keys[job])
             if entry is None:
                 return None
             target = job.target.with_name(entry["name"])
@@ -73,7 +91,7 @@ class BatchJournal:
             return
         size, time = _state(temporary)
         entry: dict[str, Any] = {
-            "key": self._key(job),
+            "key": self._keys.get(job) or self._key(job),
             "name": target.name,
             "size": size,
             "time": time,

@@ -79,7 +79,7 @@ def decide(
         reason = "is one of the images, and results are never written over them: choose another"
         return Outcome(job, "failed", f"{job.target.name!r} {reason} folder for the results.")
     if settings.existing == "skip":
-        return Outcome(job, "skipped", f"There is {job.target.name!r} already.")
+        return Outcome(job, "skipped", f"There is {job.target.name!r} already{_of_what(settings)}.")
     if settings.existing == "number":
         number = 2
         while os.path.lexists(numbered(job.target, number, job.format)):
@@ -90,6 +90,13 @@ def decide(
         "failed",
         f"There is {job.target.name!r} already, and nothing is overwritten unasked.",
     )
+
+
+def _of_what(settings: BatchSettings) -> str:
+    """Return what is known of a file that was there, where the journal does not know it."""
+    if settings.read is None or settings.journal is None:
+        return ""
+    return ", and it is not known to be of this image as it is now, with these settings"
 
 
 def work_on(

@@ -118,7 +118,7 @@ def check_image(
         stack = ImageStack.of(image, letters, description.channels)
     except InvalidInputError:
         return []
-    return check_stack(stack, description)
+    return check_stack(stack, description) if np.dtype(image.dtype).kind != "c" else []
 
 
 def check_stack(stack: ImageStack, description: ModelDescription) -> list[Finding]:

@@ -105,8 +105,8 @@ def _read_other(path: Path) -> Picture:
         names = tuple(str(name) for name in image.channel_names or ())
     except Exception as error:  # each of bioio's readers has kinds of its own
         raise InvalidInputError(
-            f"the file cannot be read with bioio ({reason_of(error)}). A reader for its format "
-            "may be missing: see the list on bioio's pages."
+            f"the file cannot be read with bioio ({reason_of(error).partition('. ')[0]}). Save it "
+            "as TIFF or PNG, or install a reader for its format: see the list on bioio's pages."
         ) from error
     array = data[tuple(slice(None) if kept else 0 for kept in keep)]
     rgb = axes.endswith("S")
@@ -154,6 +154,11 @@ def check_writable(picture: Picture, file_format: FileFormat) -> None:
     InvalidInputError
         With the reason, and the formats that can.
     """
+    if picture.dtype.kind == "c":
+        raise InvalidInputError(
+            f"An image must hold real numbers. Received: {picture.dtype}. Save its magnitude, or "
+            "its real part, and take that."
+        )
     _CHECKS[file_format](picture)
 
 

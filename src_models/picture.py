@@ -124,6 +124,8 @@ class Picture:
         How it was made, if napari-isr made it. Plain JSON values.
     format : str
         Of its file, in words.
+    notes : tuple of str
+        What of its file was left out, in sentences.
     """
 
     array: ArrayLike
@@ -137,6 +139,7 @@ class Picture:
     name: str = ""
     record: Mapping[str, Any] = field(default_factory=dict)
     format: str = ""
+    notes: tuple[str, ...] = ()
 
     @property
     def sizes(self) -> dict[str, int]:

@@ -14,9 +14,8 @@ from PIL.PngImagePlugin import PngInfo
 from src_models.errors import InvalidInputError
 from src_models.file_errors import reading
 from src_models.picture import RECORD_KEY, Picture, UnreadPixels, printable
+from src_models.upright import ORIENTATION, SIDEWAYS, upright
 
-_SIDEWAYS = (5, 6, 7, 8)
-_ORIENTATION = 0x0112
 _GREY = ("L", "F", "I", "1")
 
 
@@ -33,10 +32,10 @@ def read_raster(path: Path) -> Picture:
     with reading(), Image.open(path) as image:
         mode, is_deep = _target_mode(image), _is_deep_colour(image)
         width, height = image.size
-        if image.getexif().get(_ORIENTATION) in _SIDEWAYS:
+        if image.getexif().get(ORIENTATION) in SIDEWAYS:
             width, height = height, width
         record = _record(image.info.get(RECORD_KEY))
-        kind = str(image.format)
+        kind, frames = str(image.format), int(getattr(image, "n_frames", 1))
     channels = len(mode) if mode in ("RGB", "RGBA") else 0
     shape = (height, width, channels) if channels else (height, width)
     dtype = np.uint16 if is_deep or mode == "I;16" else np.float32 if mode == "F" else np.uint8
@@ -48,6 +47,17 @@ def read_raster(path: Path) -> Picture:
         name=printable(path.stem),
         record=record,
         format=kind,
+        notes=_left_out(kind, frames),
+    )
+
+
+def _left_out(kind: str, frames: int) -> tuple[str, ...]:
+    """Tell of an animation's other pictures; those after a photo are previews."""
+    if kind != "PNG" or frames == 1:
+        return ()
+    return (
+        f"The file is an animation of {frames} pictures, and the first is taken: save them as a "
+        "TIFF stack to have all.",
     )
 
 
@@ -76,11 +86,12 @@ def _read_pixels(path: Path, mode: str) -> NDArray[Any]:
 def _read_deep(path: Path, mode: str) -> NDArray[Any]:
     import imagecodecs
 
-    with reading():
+    with reading(), Image.open(path) as image:
+        orientation = int(image.getexif().get(ORIENTATION, 1))
         pixels = np.asarray(imagecodecs.png_decode(path.read_bytes()))
         if pixels.shape[-1] == 2:  # grey with alpha
             pixels = pixels[..., [0, 0, 0, 1]]
-        return pixels[..., : len(mode)]
+        return upright(pixels[..., : len(mode)], orientation)
 
 
 def _record(text: Any) -> dict[str, Any]:

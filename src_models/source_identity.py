@@ -1,23 +1,28 @@
-"""Whether the image that unfinished work goes on with is the one that it was begun with."""
+"""Whether the image that work goes on with is the one that it was begun with."""
 
 from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Iterator
 from itertools import product
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
+
+from src_models.picture import Picture
 
 _SIDE = 64
+_PIECE_BYTES = 2**28
 
 
 def source_identity(array: Any, folder: Path | None = None) -> str:
     """Return a fingerprint of an image that is too large to be read for it.
 
     It is made of pixels at the corners and in the middle of the image, of its first, middle and
-    last planes. Of a folder, names, sizes and times of all files count, too.
+    last planes. Of a folder, relative paths, sizes and times of all files count, too.
 
     Parameters
     ----------
@@ -44,9 +49,43 @@ def source_identity(array: Any, folder: Path | None = None) -> str:
         for path, folders, files in os.walk(folder):
             folders.sort()
             for name in sorted(files):
-                known = os.stat(os.path.join(path, name))
-                digest.update(f"{name} {known.st_size} {known.st_mtime_ns}\n".encode())
+                file = Path(path, name)
+                inside, known = file.relative_to(folder).as_posix(), file.stat()
+                digest.update(f"{inside} {known.st_size} {known.st_mtime_ns}\n".encode())
     return digest.hexdigest()
+
+
+def picture_identity(picture: Picture) -> str:
+    """Return a fingerprint of all pixels of an image, and of what goes into its result's file.
+
+    Parameters
+    ----------
+    picture : Picture
+        Its name and the way that it was stored do not count.
+
+    Returns
+    -------
+    str
+        32 hexadecimal digits.
+    """
+    array, told = picture.array, (picture.pixel_size, picture.units, picture.origin)
+    digest = hashlib.blake2b(digest_size=16)
+    words: list[Any] = [sorted(known.items()) for known in told]
+    words += [array.shape, str(array.dtype), picture.axes, picture.rgb]
+    words += [picture.channel_names, picture.channel_colours]
+    digest.update(repr(words).encode())
+    for piece in _pieces(array):
+        digest.update(np.ascontiguousarray(piece).data)
+    return digest.hexdigest()
+
+
+def _pieces(array: Any) -> Iterator[NDArray[Any]]:
+    """Yield an array in parts that fit into memory."""
+    if isinstance(array, np.ndarray) or array.nbytes <= _PIECE_BYTES or len(array.shape) == 1:
+        yield np.asarray(array)
+    else:
+        for place in range(array.shape[0]):
+            yield from _pieces(array[place])
 
 
 def _places(length: int, size: int) -> list[slice]:

@@ -21,6 +21,7 @@ from src_models.axes import ArrayLike
 from src_models.errors import InvalidInputError
 from src_models.file_errors import reading
 from src_models.picture import RECORD_KEY, Picture, UnreadPixels, printable, unit_name
+from src_models.tiff_colours import Layout, layout_of
 
 # From here on only the parts that are asked for are read.
 LARGE_BYTES = 2**28
@@ -43,10 +44,23 @@ def read_tiff(path: Path) -> Picture:
         if not tiff.series:
             raise InvalidInputError("the file holds no image.")
         series = tiff.series[0]
-        axes, rgb, shape = _axes(series)
+        layout = layout_of(series, is_scientific=bool(tiff.is_ome or tiff.is_imagej))
+        axes, rgb, shape = _axes(layout)
         told = _ome(tiff) if tiff.is_ome else _imagej(tiff) if tiff.is_imagej else _plain(tiff)
-        array = _open_pixels(path, series, shape)
-    return _fitting(Picture(array=array, axes=axes, rgb=rgb, name=printable(path.stem)), told)
+        array = _open_pixels(path, series, layout, shape)
+        name, notes = printable(path.stem), _left_out(tiff)
+    return _fitting(Picture(array=array, axes=axes, rgb=rgb, name=name, notes=notes), told)
+
+
+def _left_out(tiff: Any) -> tuple[str, ...]:
+    """Tell of further images in the file."""
+    shapes = [" x ".join(str(n) for n in series.shape) for series in tiff.series]
+    if len(shapes) == 1:
+        return ()
+    return (
+        f"The file holds {len(shapes)} images, and the first, {shapes[0]}, is taken: save the "
+        f"others ({', '.join(shapes[1:4])}{', …' * (len(shapes) > 4)}) as files of their own.",
+    )
 
 
 @contextmanager
@@ -70,9 +84,9 @@ def _whole() -> Iterator[None]:
         raise InvalidInputError("the file cannot be read (it is cut off: parts of it are missing).")
 
 
-def _axes(series: Any) -> tuple[str, bool, tuple[int, ...]]:
+def _axes(layout: Layout) -> tuple[str, bool, tuple[int, ...]]:
     """Return axes in our letters, whether they hold colours, and the shape that goes with them."""
-    letters, shape = str(series.axes), tuple(series.shape)
+    letters, shape = layout.letters, layout.shape
     if "S" in letters and "C" in letters:
         at = letters.index("C")
         if shape[at] == 1:
@@ -85,31 +99,34 @@ def _axes(series: Any) -> tuple[str, bool, tuple[int, ...]]:
         free = [axis for axis in "ZT" if axis not in letters]
         letters = letters.replace(unknown, free[0], 1) if free else letters
     if not {"Y", "X"} <= set(letters) or len(set(letters)) != len(letters):
-        raise InvalidInputError(f"the axes {series.axes!r} of the file hold no image.")
+        raise InvalidInputError(f"the axes {layout.letters!r} of the file hold no image.")
     return letters, rgb, shape
 
 
-def _open_pixels(path: Path, series: Any, shape: tuple[int, ...]) -> ArrayLike:
+def _open_pixels(path: Path, series: Any, layout: Layout, shape: tuple[int, ...]) -> ArrayLike:
     import tifffile
+
+    stored = tuple(series.shape)
 
     def read() -> NDArray[Any]:
         with reading():
-            return np.asarray(tifffile.imread(path, series=0, level=0)).reshape(shape)
+            pixels = np.asarray(tifffile.imread(path, series=0, level=0)).reshape(stored)
+            return layout.convert(pixels).reshape(shape)
 
-    size = math.prod(shape) * series.dtype.itemsize
-    if size >= LARGE_BYTES and shape == tuple(series.shape):
+    size = math.prod(shape) * layout.dtype.itemsize
+    if size >= LARGE_BYTES and shape == stored and not layout.steps:
         if series.dataoffset is not None:
             mapped: NDArray[Any] = tifffile.memmap(path, series=0, mode="r")
             return mapped
         try:
             import zarr
         except ImportError:  # then the file is read at once
-            return UnreadPixels(shape, series.dtype, read)
+            return UnreadPixels(shape, layout.dtype, read)
         store = tifffile.imread(path, aszarr=True, level=0)
         chunked: Any = zarr.open_array(store, mode="r")
         weakref.finalize(chunked, store.close)
         return cast("ArrayLike", chunked)
-    return UnreadPixels(shape, series.dtype, read)
+    return UnreadPixels(shape, layout.dtype, read)
 
 
 def _fitting(picture: Picture, told: Mapping[str, Any]) -> Picture:

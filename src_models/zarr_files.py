@@ -166,7 +166,7 @@ def create_pyramid(
                 str(len(levels)),
                 shape=shape,
                 chunks=tuple(min(pair) for pair in zip(chunks, shape, strict=True)),
-                dtype=np.dtype(image.array.dtype).newbyteorder("="),
+                dtype=np.dtype(np.dtype(image.array.dtype).name),  # zarr knows one of two int64
                 dimension_names=[axis.lower() for axis in axes],
             )
         )

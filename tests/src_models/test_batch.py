@@ -6,6 +6,7 @@ import csv
 import os
 import subprocess
 import tracemalloc
+from dataclasses import replace
 from itertools import islice
 
 import numpy as np
@@ -263,6 +264,42 @@ def test_finished_files_are_known_again_until_something_changes(
     assert "done before" not in states(drain(run_batch(jobs, other))[1]).values()
 
 
+def test_images_in_no_file_go_on_where_they_stopped_unless_they_changed(
+    tmp_path, tiny_network
+) -> None:
+    images = {n: np.random.default_rng(i).random((12, 14)) for i, n in enumerate("abc")}
+    out = tmp_path / "out"
+    settings = BatchSettings(
+        model=tiny_network(),
+        journal=out,
+        existing="skip",
+        read=lambda job: Picture(array=images[job.source.name], axes="YX"),
+    )
+    jobs = plan_pictures(list(images), out, 2)
+    steps = run_batch(jobs, settings)
+    for event in steps:
+        if isinstance(event, FileDone) and event.outcome.job.source.name == "b":
+            break
+    steps.close()
+    images["b"][5, 5] += 1
+    _, outcomes = drain(run_batch(jobs, settings))
+    assert states(outcomes) == {"a": "done before", "b": "skipped", "c": "done"}
+    assert "not known to be of this image as it is now" in outcomes[1].message
+    _, outcomes = drain(run_batch(jobs, replace(settings, existing="overwrite")))
+    assert states(outcomes) == {"a": "done before", "b": "done", "c": "done before"}
+
+
+def test_an_image_that_changes_during_the_work_is_not_done_before(folder, tmp_path, tiny_network):
+    out, source = tmp_path / "out", folder / "a.tif"
+    settings = BatchSettings(model=tiny_network(), journal=out, existing="number")
+    steps = run_batch(plan_jobs([source], out, 2), settings)
+    for event in steps:
+        if isinstance(event, FileProgress) and event.done == event.total:
+            tifffile.imwrite(source, np.zeros((9, 9), np.uint16))
+    _, outcomes = drain(run_batch(plan_jobs([source], out, 2), settings))
+    assert states(outcomes) == {"a.tif": "done"}
+
+
 def test_a_line_of_the_journal_costs_the_same_however_long_it_is(tmp_path) -> None:
     journal = BatchJournal(tmp_path, {})
     source, path = tmp_path / "a.png", tmp_path / ".napari-isr-batch.jsonl"
@@ -325,10 +362,10 @@ def test_settings_that_do_not_fit_are_told_before_the_first_file(
     folder, tmp_path, identity_network
 ):
     jobs = plan_jobs([folder], tmp_path / "out", 2)
-    unread = {"read": read_image, "journal": tmp_path}
+    unread = {"read": read_image, "jobs": 2, "model": "microscopy-x2"}
     for wrong in ({"jobs": 0}, {"jobs": 2}, {"engine": "steam"}, unread):
         with pytest.raises(InvalidInputError):
-            next(run_batch(jobs, BatchSettings(model=identity_network(), **wrong)))
+            next(run_batch(jobs, BatchSettings(**{"model": identity_network(), **wrong})))
 
 
 @pytest.mark.parametrize("file_format", ["ome-tiff", "png", "ome-zarr"])
