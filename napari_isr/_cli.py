@@ -67,7 +67,9 @@ def upscale(
     inputs: Annotated[
         list[Path],
         typer.Argument(
-            metavar="INPUT", help="Image files, OME-Zarr folders, or folders of images."
+            metavar="INPUT",
+            help="Image files, OME-Zarr folders, or folders of images.",
+            readable=False,  # one that may not be read stops none of the others
         ),
     ],
     output: Annotated[
@@ -195,7 +197,9 @@ def train(
 
 @app.command()
 def info(
-    files: Annotated[list[Path], typer.Argument(metavar="FILE", help="Image or model files.")],
+    files: Annotated[
+        list[Path], typer.Argument(metavar="FILE", help="Image or model files.", readable=False)
+    ],
     json: Json = False,
 ) -> None:
     """Say what an image or model file holds: size, axes, pixel size, channels."""

@@ -128,7 +128,8 @@ def _compare(truth: Picture, image: Picture) -> dict[str, float]:
         shapes = [tuple(picture.array.shape) for picture in (truth, image)]
         raise InvalidInputError(
             "Two images are compared pixel by pixel, so they must be equally large. "
-            f"Received: {truth.axes} {shapes[0]} and {image.axes} {shapes[1]}."
+            f"Received: {truth.axes} {shapes[0]} and {image.axes} {shapes[1]}. "
+            "Give a result and the truth at its own size."
         )
     both_bytes = truth.dtype == image.dtype == np.uint8
     data_range = 255.0 if both_bytes else usual_range(a.astype(np.float64))

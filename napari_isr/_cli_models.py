@@ -138,8 +138,14 @@ def remove(name: str, *, ask: bool) -> None:
             raise InvalidInputError(f"{str(path)!r} was not downloaded by napari-isr: delete it.")
     if name in BUNDLED or path is None:
         own = ", ".join(user_models()) or "none yet"
+        why = ""
+        if name in BUNDLED:
+            why = ", which comes along with napari-isr and stays"
+        elif name in PUBLISHED:
+            why = ", which was not downloaded"
         raise InvalidInputError(
-            f"Your own models ({own}) and downloaded ones can be removed. Received: {name!r}."
+            f"Your own models ({own}) and downloaded ones can be removed. Received: {name!r}"
+            f"{why}. See 'napari-isr models list'."
         )
     if ask and not typer.confirm(f"Delete {path}?"):
         raise typer.Exit(1)

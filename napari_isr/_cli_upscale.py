@@ -172,6 +172,7 @@ class _Work:
     def run(self) -> int:
         """Work; return the exit code."""
         warnings.showwarning = _show_warning
+        warnings.simplefilter("always", SuperResolutionWarning)  # of each file that has it
         signal.signal(signal.SIGTERM, signal.default_int_handler)  # how servers end a job
         interrupted = False
         with self._progress() as self.bars:

@@ -99,7 +99,10 @@ def check_axes(axes: str, shape: tuple[int, ...]) -> str:
     elif not {"Y", "X"} <= set(letters):
         rule = "must contain Y and X, the axes that are upscaled"
     if rule:
-        raise InvalidInputError(f"Axes {rule}. Received: axes={axes!r}.")
+        usual = "TZCYX"[-len(shape) :] if 2 <= len(shape) <= 5 else "YX"
+        raise InvalidInputError(
+            f"Axes {rule}. Received: axes={axes!r}. Give one letter a dimension, such as {usual}."
+        )
     if not all(isinstance(length, int | np.integer) for length in shape):
         raise InvalidInputError(
             "An image must know how long its axes are. "

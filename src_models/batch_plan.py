@@ -202,9 +202,10 @@ def _check_found(
     given = ", ".join(repr(str(path)) for path in inputs[:3])
     if not found:
         also = "" if recursive else ", or take in the folders inside (--recursive)"
+        named = "" if pattern == "*" else f" named {pattern!r}"
         raise InvalidInputError(
-            f"There is no image named {pattern!r} to upscale in {given or 'nothing'}: "
-            f"check the path{also}."
+            f"There is no image{named} to upscale in {given or 'nothing'} (files that end with "
+            f"{', '.join(READABLE)}): check the path{also}."
         )
     if not any(os.path.lexists(path) for path, _ in found):
         raise InvalidInputError(f"There is no such file: {given}. Check the path.")

@@ -88,7 +88,8 @@ def decide(
     return Outcome(
         job,
         "failed",
-        f"There is {job.target.name!r} already, and nothing is overwritten unasked.",
+        f"There is {job.target.name!r} already, and nothing is overwritten unasked: choose another "
+        "place, or say what to do with it (--overwrite, --skip-existing).",
     )
 
 
@@ -243,8 +244,8 @@ def _check_room(job: Job, picture: Picture, scale: int) -> None:
     folder = job.target.parent
     while not folder.exists():
         folder = folder.parent
-    needed, free = picture.nbytes * scale**2, shutil.disk_usage(folder).free
-    if needed > free:
+    needed, (size, _, free) = picture.nbytes * scale**2, shutil.disk_usage(folder)
+    if needed > free and size:  # what has no size is no disk, and says itself what it refuses
         raise DiskFullError(
             f"The disk of {str(job.target.parent)!r} has {free / 1e6:,.3f} MB left, and the "
             f"result takes {needed / 1e6:,.3f} MB: make room, or choose another place."

@@ -67,7 +67,10 @@ def as_planes(array: NDArray[Any], axes: str | None = None) -> NDArray[Any]:
         If axes and shape do not fit, or the pixels are not real numbers.
     """
     if array.dtype.kind not in "biuf":
-        raise InvalidInputError(f"pixels must be real numbers. Received: dtype {array.dtype}.")
+        raise InvalidInputError(
+            f"pixels must be real numbers. Received: dtype {array.dtype}. Take "
+            "their magnitude, or their real part."
+        )
     axes = check_axes(guess_axes(array.shape) if axes is None else axes, array.shape)
     loops = [axis for axis in axes if axis not in "YXC"]
     kept = [axis for axis in "YXC" if axis in axes]

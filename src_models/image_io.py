@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -64,11 +65,13 @@ def read_image(path: str | Path) -> Picture:
     """
     path = Path(path)
     if not os.path.lexists(path):
-        raise InvalidInputError("there is no such file.")
+        raise InvalidInputError("there is no such file: check the path.")
     if is_zarr(path):
         return read_ome_zarr(path)
     if path.is_dir():
-        raise InvalidInputError("this is a folder, and not an OME-Zarr image.")
+        raise InvalidInputError(
+            "this is a folder, and not an OME-Zarr image: name the files in it."
+        )
     with reading():
         if path.stat().st_size == 0:
             raise InvalidInputError("the file is empty.")
@@ -241,7 +244,8 @@ def put_in_place(temporary: Path, path: Path, *, overwrite: bool) -> None:
         if os.path.lexists(path):
             if not overwrite:
                 raise InvalidInputError(
-                    f"There is {str(path)!r} already, and nothing is overwritten unasked."
+                    f"There is {str(path)!r} already, and nothing is overwritten unasked: "
+                    "choose another name, or ask for it (overwrite=True)."
                 )
             if path.is_dir() and not path.is_symlink() and not is_zarr(path):
                 raise InvalidInputError(f"{str(path)!r} is a folder: choose another name.")
@@ -255,4 +259,5 @@ def remove(path: Path) -> None:
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path, ignore_errors=True)
     else:
-        path.unlink(missing_ok=True)
+        with suppress(FileNotFoundError, NotADirectoryError):
+            path.unlink()

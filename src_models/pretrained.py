@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import replace
+from difflib import get_close_matches
 from pathlib import Path
 
 from src_models.bundled import BUNDLED, DEFAULT_MODEL
@@ -19,6 +20,7 @@ from src_models.published import PUBLISHED, Published
 from src_models.user_models import user_models
 
 __all__ = ["BUNDLED", "DEFAULT_MODEL", "describe_model", "find_model", "is_at_hand", "model_names"]
+_MODEL_ENDINGS = (".keras", ".onnx", ".onnx.zip", ".hdf5", ".h5")
 
 
 def model_names() -> list[str]:
@@ -90,9 +92,20 @@ def find_model(path_or_name: str | Path) -> Path:
     if not isinstance(given, str | os.PathLike) or not os.path.isfile(os.path.expanduser(given)):
         raise ModelFileError(
             f"A model is one of the names {model_names()} or the path of a model file. "
-            f"Received: {str(path_or_name)!r}, which is neither."
+            f"Received: {str(path_or_name)!r}, which is neither.{_meant(str(path_or_name))}"
         )
     return Path(os.path.expanduser(given))
+
+
+def _meant(name: str) -> str:
+    """Return what may have been meant by a name that there is not."""
+    folder = Path(name).parent
+    try:
+        files = [str(folder / f) for f in os.listdir(folder) if f.lower().endswith(_MODEL_ENDINGS)]
+    except (OSError, ValueError):
+        files = []
+    alike = get_close_matches(name, [*model_names(), *files], n=1, cutoff=0.7)
+    return f" Did you mean {alike[0]!r}?" if alike else ""
 
 
 def describe_model(

@@ -74,7 +74,7 @@ def layout_of(series: Any, *, is_scientific: bool) -> Layout:
         raise InvalidInputError(
             f"its colours must be grey, RGB, CMYK or a palette. Received: {name}. Save it as RGB."
         )
-    if kind in (_RGB, _INKS, _YCBCR):
+    if kind in (_INKS, _YCBCR) or (kind == _RGB and _are_colours(layout, page)):
         layout = _colours_last(layout)
     if kind == _INKS:
         layout = _from_inks(layout)
@@ -84,6 +84,11 @@ def layout_of(series: Any, *, is_scientific: bool) -> Layout:
         most = 2 ** int(page.bitspersample) - 1
         layout = replace(layout, steps=(*layout.steps, partial(_inverted, most)))
     return _upright(layout, page)
+
+
+def _are_colours(layout: Layout, page: Any) -> bool:
+    """Tell planes of colours from those of a stack, which programs call RGB if they are 3 or 4."""
+    return layout.dtype == np.uint8 and not page.extrasamples
 
 
 def _colours_last(layout: Layout) -> Layout:

@@ -281,11 +281,11 @@ class TileWork:
                 "bright and dim planes apart."
             )
         if self._not_finite:
+            one = counted and self._not_finite == 1
             warn(
-                f"{self._not_finite if counted else 'Some'} pixels of the image are not finite "
-                "(NaN or infinite). They "
-                "stay so in the result; pixels around them are estimated as if the nearest "
-                "finite one stood there."
+                f"{self._not_finite if counted else 'Some'} pixel{'s' * (not one)} of the image "
+                f"{'is' if one else 'are'} not finite (NaN or infinite), and so is the result "
+                "there; pixels around are estimated as if the nearest finite one stood there."
             )
 
 

@@ -17,9 +17,9 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from src_models.config import NetworkConfig, RDNConfig, RRDNConfig
 from src_models.description import Intensity
@@ -189,12 +189,36 @@ def read_training_file(path: str | Path) -> TrainingFile:
             f"The settings file {str(path)!r} cannot be read ({error.strerror}): check the path."
         ) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise InvalidInputError(f"{path.name!r} is not a TOML file: {error}.") from error
+        raise InvalidInputError(
+            f"{path.name!r} is not a TOML file: {error}. Mend that line."
+        ) from error
     try:
         file = TypeAdapter(TrainingFile).validate_python({"base": path.parent, **values})
     except ValidationError as error:
-        raise InvalidInputError(f"{path.name!r}: {complaint(error.errors()[0])}") from error
+        raise InvalidInputError(f"{path.name!r}: {_complaint(error.errors()[0])}") from error
     return _checked(replace(file, base=path.parent), path.name)
+
+
+def _complaint(error: Mapping[str, Any]) -> str:
+    """Say in our words what pydantic found, as whoever writes the file knows it."""
+    where = [str(part) for part in error["loc"]]
+    section, key = f"[{'.'.join(where[:-1])}]", where[-1]
+    known = ", ".join(f"[{part.name}]" for part in fields(TrainingFile) if part.name != "base")
+    if error["type"] == "missing":
+        received = ", ".join(name for name in error["input"] if name != "base") or "nothing"
+        if len(where) == 1:
+            return f"There must be a section [{key}]. Received: {received}. Add it."
+        return f"{section} must say {key!r}. Received: {received}. Add a line {key} = ..."
+    if len(where) == 1 and error["type"] in ("unexpected_keyword_argument", "dataclass_type"):
+        return (
+            f"It must say all in the sections {known}. Received: {key!r}. Correct the name, or "
+            "move it."
+        )
+    if error["type"] == "unexpected_keyword_argument":
+        return (
+            f"There is no {key!r} in {section}. Received: {error['input']!r} for it. Leave it out."
+        )
+    return complaint(error)
 
 
 def _checked(file: TrainingFile, name: str) -> TrainingFile:

@@ -115,6 +115,10 @@ def test_ctrl_c_ends_a_training_well(command, environment, project, tmp_path, is
             "either starts from another one or has a",
         ),
         ("name = ", "is not a TOML file"),
+        ("epochs = 1\n", "must be a section [model]. Received: epochs. Add it."),
+        ('[model]\nsummary = "a"\n', "[model] must say 'name'. Received: summary. Add a line"),
+        ('model = "a"\n', "[model], [data], [network], [training]. Received: 'model'."),
+        ('[model]\nname = "a"\nsumary = "b"\n', "There is no 'sumary' in [model]."),
     ],
 )
 def test_what_a_settings_file_says_wrongly_is_named(tmp_path, wrong, words) -> None:
@@ -150,7 +154,7 @@ def test_info_tells_of_images_and_models(isr, tmp_path, tiny_network) -> None:
         json.loads(line) for line in isr("info", "a.tif", "b.tif", "--json").stdout.splitlines()
     ]
     assert records[0]["shape"] == [3, 20, 30]
-    assert records[1]["error"] == "there is no such file."
+    assert records[1]["error"] == "there is no such file: check the path."
 
 
 def test_compare_tells_how_close_images_are(isr, tmp_path) -> None:

@@ -242,3 +242,34 @@ def test_a_full_disk_has_an_exit_code_of_its_own(isr, two_images, tiny_network) 
         assert sorted(p.name for p in disk.iterdir() if p.suffix == ".part") == []
     finally:
         subprocess.run(["umount", "-l", str(disk)], check=True)
+
+
+@pytest.mark.parametrize("place", ["a.png/deeper", "kept/deeper"])
+def test_a_place_that_cannot_hold_results_is_told_in_words(isr, tmp_path, place) -> None:
+    Image.new("L", (8, 8)).save(tmp_path / "a.png")
+    (tmp_path / "kept").mkdir(mode=0o555)
+    done = isr("upscale", "a.png", "-o", place, "--model", "microscopy-x2")
+    assert done.returncode == 1
+    assert "cannot be written (" in done.stdout
+    assert "choose another place" in done.stdout
+    assert "Traceback" not in done.stderr
+
+
+def test_a_file_that_may_not_be_read_stops_none_of_the_others(isr, tmp_path) -> None:
+    for name in ("a.png", "b.png", "c.png"):
+        Image.new("L", (8, 8)).save(tmp_path / name)
+    (tmp_path / "b.png").chmod(0)
+    done = isr("upscale", "a.png", "b.png", "c.png", "-o", "out", "--model", "microscopy-x2")
+    assert done.returncode == 1
+    assert "b.png  FAILED: The file cannot be read (Permission denied)." in done.stdout
+    assert {path.name for path in (tmp_path / "out").glob("*.png")} == {"a_x2.png", "c_x2.png"}
+
+
+def test_each_file_with_pixels_that_are_not_finite_is_noted(isr, tmp_path) -> None:
+    image = np.random.default_rng(0).random((16, 16), np.float32)
+    image[3, 4] = np.nan
+    for name in ("a.tif", "b.tif"):
+        tifffile.imwrite(tmp_path / name, image)
+    done = isr("upscale", "a.tif", "b.tif", "-o", "out", "--model", "microscopy-x2")
+    told = done.stdout + done.stderr
+    assert told.count("1 pixel of the image is not finite") == 2

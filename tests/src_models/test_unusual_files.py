@@ -71,6 +71,15 @@ def test_colours_in_planes_of_their_own_are_colours(tmp_path, stack) -> None:
     np.testing.assert_array_equal(found, image)
 
 
+@pytest.mark.parametrize(("planes", "dtype"), [(3, np.uint16), (4, np.uint8)])
+def test_stacks_that_tifffile_takes_for_colours_stay_channels(tmp_path, planes, dtype) -> None:
+    stack = np.stack([GREY] * planes).astype(dtype)
+    tifffile.imwrite(tmp_path / "a.tif", stack, photometric="rgb", planarconfig="separate")
+    found, axes, rgb = pixels(tmp_path / "a.tif")
+    assert (axes, rgb) == ("CYX", False)
+    np.testing.assert_array_equal(found, stack)
+
+
 def test_colours_that_would_come_out_wrong_are_refused(tmp_path) -> None:
     Image.fromarray(COLOURS).convert("LAB").save(tmp_path / "a.tif")
     with pytest.raises(InvalidInputError, match=r"Received: CIELAB\. Save it as RGB"):
