@@ -12,7 +12,8 @@ some of the models.
   and the share of pixels that agree with the input within 3 sigma.
 
 Photos: all channels, inputs by MATLAB's ``imresize``. Microscopy: binned; for the denoising model
-blurred, binned, with photon and read noise. Data range from the 0.1st to the 99.9th percentile.
+blurred, binned, with photon and read noise. With ``--binned`` all inputs are made by binning alone.
+Data range from the 0.1st to the 99.9th percentile.
 """
 
 from __future__ import annotations
@@ -45,12 +46,15 @@ _SAMPLED = 200_000
 _BLOCK = 8
 
 
-def photos(data: Path, scale: int) -> Iterator[tuple[Pixels, Pixels]]:
+def photos(data: Path, scale: int, *, by_binning: bool) -> Iterator[tuple[Pixels, Pixels]]:
     """Yield input and truth of Set5."""
     for n, path in enumerate(sorted((data / "natural" / "Set5").glob("*.*"))):
         inputs = data / "natural" / "lr_matlab_bicubic" / f"Set5_x{scale}"
         low = np.asarray(Image.open(inputs / f"img_{n + 1:03d}_SRF_{scale}_LR.png").convert("RGB"))
         high = np.asarray(Image.open(path).convert("RGB"))
+        if by_binning:
+            high = crop_to_multiple(high, scale)
+            low = binned(high, scale)
         yield low, high[: low.shape[0] * scale, : low.shape[1] * scale]
 
 
@@ -142,14 +146,15 @@ def main() -> None:
     parser.add_argument("--every", type=int, default=1)
     parser.add_argument("--first", type=int, default=0)
     parser.add_argument("--crop", type=int, default=100_000)
+    parser.add_argument("--binned", action="store_true", help="make all inputs by binning")
     given = parser.parse_args()
     images = slice(given.first, None, given.every)
     ensembles, intensities = [], []
     for name in given.models:
         model = describe_model(name)
-        noisy = "denoise" in name
+        noisy = "denoise" in name and not given.binned
         pairs = (
-            photos(given.data, model.scale)
+            photos(given.data, model.scale, by_binning=given.binned)
             if model.channels == 3
             else microscopy(given.data, model.scale, images, given.crop, noisy=noisy)
         )
