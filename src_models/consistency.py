@@ -22,7 +22,7 @@ from src_models.back_projection import binned_mean, check_scaled
 from src_models.degrade import resize_bicubic
 from src_models.description import ModelDescription
 from src_models.errors import InvalidInputError
-from src_models.noise import estimate_noise
+from src_models.noise import LEAST_SIDE, estimate_noise, rough_sigma
 from src_models.pretrained import describe_model
 from src_models.steps import drained
 from src_models.training_config import Degradation
@@ -232,4 +232,9 @@ def _sigma(plane: NDArray[Any]) -> float:
     values = values[np.isfinite(values)]
     low, high = np.percentile(values, (0.1, 99.9)) if values.size else (0.0, 0.0)
     level = 1.0 if plane.dtype.kind in "biu" else (float(high - low) or 1.0) / _LEVELS
-    return max(estimate_noise(plane).sigma * float(high - low), level / math.sqrt(12))
+    sigma = (
+        rough_sigma(plane)
+        if min(plane.shape) < LEAST_SIDE
+        else estimate_noise(plane).sigma * float(high - low)
+    )
+    return max(sigma, level / math.sqrt(12))

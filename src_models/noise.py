@@ -12,7 +12,7 @@ from scipy.ndimage import convolve
 # Differences that cancel planes and edges alike (Immerkaer 1996), scaled to keep white noise.
 _DIFFERENCES = np.array([[1, -2, 1], [-2, 4, -2], [1, -2, 1]]) / 6
 _BLOCK, _PATCH, _STRIDE = 8, 5, 2
-_LEAST_SIDE = 32
+LEAST_SIDE = 32
 _MOST_PATCHES = 40_000
 # The recording that noise is compared with: photons at the top of the range, and read noise.
 _PHOTONS, _READ_NOISE = 200.0, 2.0
@@ -72,7 +72,7 @@ def estimate_noise(plane: NDArray[Any]) -> NoiseEstimate:
     """
     values = np.where(np.isfinite(plane), plane, np.nan).astype(np.float64)
     none = NoiseEstimate(0.0, np.inf, False)
-    if min(plane.shape) < _LEAST_SIDE or not np.isfinite(values).any():
+    if min(plane.shape) < LEAST_SIDE or not np.isfinite(values).any():
         return none
     low, high = np.nanpercentile(values, (0.1, 99.9))
     if low == high:
@@ -87,6 +87,33 @@ def estimate_noise(plane: NDArray[Any]) -> NoiseEstimate:
         photons=float(_PHOTONS / strength) if strength > 0 else np.inf,
         is_everywhere=bool(quietest >= max(_QUIETEST, _EVENNESS * median)),
     )
+
+
+def rough_sigma(plane: NDArray[Any]) -> float:
+    """Estimate noise from second differences alone, for images too small for `estimate_noise`.
+
+    Parameters
+    ----------
+    plane : ndarray
+        ``(Y, X)``, one channel of any real dtype. Non-finite pixels count as the darkest.
+
+    Returns
+    -------
+    float
+        Standard deviation in the image's units, fine structure included [1]_; 0 for images of fewer
+        than 3 pixels along an axis.
+
+    References
+    ----------
+    .. [1] Immerkaer, CVIU 64 (1996), https://doi.org/10.1006/cviu.1996.0060
+    """
+    finite = np.isfinite(plane)
+    if min(plane.shape) < 3 or not finite.any():
+        return 0.0
+    values = np.where(finite, plane, plane[finite].min()).astype(np.float64)
+    differences = convolve(values, _DIFFERENCES, mode="reflect")[1:-1, 1:-1]
+    # Of a normal distribution, whose mean magnitude is sqrt(2 / pi) of its deviation.
+    return float(np.abs(differences).mean() * np.sqrt(np.pi / 2))
 
 
 def _expected(brightness: Any) -> Any:

@@ -23,6 +23,9 @@ from src_models.file_errors import reading
 from src_models.picture import RECORD_KEY, Picture, UnreadPixels, printable, unit_name
 from src_models.tiff_colours import Layout, layout_of
 
+# What is wrong with a file comes back as an error of ours; tifffile's words about it are for those
+# who set up logging.
+logging.getLogger("tifffile").addHandler(logging.NullHandler())
 # From here on only the parts that are asked for are read.
 LARGE_BYTES = 2**28
 _PER_CENTIMETRE = 3

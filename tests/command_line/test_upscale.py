@@ -273,3 +273,11 @@ def test_each_file_with_pixels_that_are_not_finite_is_noted(isr, tmp_path) -> No
     done = isr("upscale", "a.tif", "b.tif", "-o", "out", "--model", "microscopy-x2")
     told = done.stdout + done.stderr
     assert told.count("1 pixel of the image is not finite") == 2
+
+
+def test_of_a_damaged_tiff_file_nothing_is_said_but_its_line(isr, two_images, tiny_network) -> None:
+    model = tiny_network().save(two_images / "tiny")
+    (two_images / "bad.tif").write_bytes(b"II*\0junk")
+    done = isr("upscale", "bad.tif", "-o", "out", "-m", model)
+    assert done.stdout.splitlines() == ["[1/1] bad.tif  FAILED: The file holds no image."]
+    assert "TiffPages" not in done.stderr

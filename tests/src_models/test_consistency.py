@@ -155,3 +155,9 @@ def test_its_record_is_plain_json() -> None:
     assert record["words"] == "100.0 % of pixels agree within 3 sigma"
     unknown = np.full(image.shape, np.nan)
     assert measure_consistency(sharp(), unknown).record["share"] is None
+
+
+def test_noise_of_small_images_is_noise_too() -> None:
+    image = np.random.default_rng(1).integers(0, 60000, (20, 30)).astype(np.uint16)
+    result = np.kron(image, np.ones((2, 2), np.uint16)) + np.uint16(50)
+    assert measure_consistency(result, image).share == 1

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter
 
-from src_models.noise import estimate_noise
+from src_models.noise import estimate_noise, rough_sigma
 
 
 def recorded(rng, photons, read_noise=2.0, size=128):
@@ -63,3 +63,19 @@ def test_gaps_do_not_count(rng):
     image = recorded(rng, 100)
     image[:4, :4] = np.nan
     assert estimate_noise(image).is_low_light
+
+
+@pytest.mark.parametrize("shape", [(20, 24), (31, 200), (64, 64)])
+def test_rough_sigma_is_that_of_white_noise_on_a_ramp_in_the_images_units(rng, shape):
+    ramp = np.add.outer(np.arange(shape[0]), np.arange(shape[1]))
+    noisy = ramp + rng.normal(0, 40.0, shape)
+    assert rough_sigma(noisy) == pytest.approx(40.0, rel=0.2)
+    assert rough_sigma(noisy * 3 + 1000) == pytest.approx(3 * rough_sigma(noisy))
+    noisy[3, 4] = np.nan
+    assert rough_sigma(noisy) == pytest.approx(40.0, rel=0.3)
+
+
+def test_rough_sigma_of_what_has_no_differences_is_zero():
+    assert rough_sigma(np.ones((2, 50))) == 0
+    assert rough_sigma(np.full((9, 9), np.nan)) == 0
+    assert rough_sigma(np.full((9, 9), 7, np.uint8)) == 0
