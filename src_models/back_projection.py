@@ -110,7 +110,7 @@ def check_no_mask(dtype: np.dtype[Any]) -> None:
         )
 
 
-def check_scaled(result: NDArray[Any], image: ArrayLike, axes: str, scale: int) -> None:
+def check_scaled(result: ArrayLike, image: ArrayLike, axes: str, scale: int) -> None:
     """Refuse a result that is not its image, `scale` times larger.
 
     Raises

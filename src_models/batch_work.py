@@ -34,9 +34,9 @@ from src_models.image_io import (
     write_beside,
 )
 from src_models.memory import fits
-from src_models.ome_zarr_files import add_record
 from src_models.picture import Picture
 from src_models.pretrained import describe_model, find_model
+from src_models.zarr_files import add_record, read_zarr_image
 
 if TYPE_CHECKING:
     from src_models.engines import Engine
@@ -113,7 +113,7 @@ def work_on(
         picture = _open(job, settings)
         shape = tuple(picture.array.shape)
         if _must_stream(job, picture, settings):
-            yield from _streamed(job, settings, identity)
+            consistency = yield from _streamed(job, settings, identity)
         else:
             large, uncertainty = yield from _upscaled(job, picture, settings, identity)
             if uncertainty is not None:
@@ -205,8 +205,11 @@ def _must_stream(job: Job, picture: Picture, settings: BatchSettings) -> bool:
 
 def _streamed(
     job: Job, settings: BatchSettings, identity: str
-) -> Generator[FileProgress, None, None]:
-    """Upscale from file to file; what is unfinished stays, and the next call goes on with it."""
+) -> Generator[FileProgress, None, Mapping[str, Any]]:
+    """Upscale from file to file; what is unfinished stays, and the next call goes on with it.
+
+    Returns how well the result agrees with the image.
+    """
     if settings.uncertainty:
         raise InvalidInputError(
             "Only an image whose result fits into memory can have its uncertainty told. Received: "
@@ -226,15 +229,19 @@ def _streamed(
             engine=settings.engine,
             self_ensemble=settings.self_ensemble,
             keep_intensities=settings.keep_intensities,
+            consistency=True,
             overwrite=True,  # of the temporary name; the target's is for `finish` to decide
         )
         with writing(job.target), closing(steps):
             for progress in steps:
                 yield FileProgress(job, progress.done, progress.total)
-            add_record(temporary, _record(network, identity, job) | how_made(settings))
+            found: Mapping[str, Any] = read_zarr_image(temporary).record["consistency"]
+            record = _record(network, identity, job) | how_made(settings)
+            add_record(temporary, record | {"consistency": found})
             flush_to_disk(temporary)
     except MemoryError as error:
         raise OutOfMemoryError("There is not enough memory for the image.") from error
+    return found
 
 
 def _check_room(job: Job, picture: Picture, scale: int) -> None:

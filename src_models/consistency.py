@@ -7,45 +7,37 @@ prove what was added: many sharp images bin to the same one. Disagreement dispro
 from __future__ import annotations
 
 import math
-from collections import Counter
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import gaussian_filter
 
 from src_models.axes import ArrayLike, ImageStack, Plane, check_axes, guess_axes
-from src_models.back_projection import binned_mean, check_scaled
-from src_models.degrade import resize_bicubic
+from src_models.back_projection import check_scaled
+from src_models.brought_back import brought_back, degradation_of, reach_of
 from src_models.description import ModelDescription
 from src_models.errors import InvalidInputError
 from src_models.noise import LEAST_SIDE, estimate_noise, rough_sigma
-from src_models.pretrained import describe_model
 from src_models.steps import drained
 from src_models.training_config import Degradation
 
 _WITHIN = 3.0
 _SAMPLE = 1024
 _LEVELS = 255
-_ALL = slice(None)
-_ROWS = 256
-# Input rows that cubic resampling reaches, and standard deviations that a blur does.
-_AROUND, _TRUNCATE = 4, 4.0
-_BINNING = Degradation(name="binned")
+# Input pixels at a time, which bounds the memory that images on disk take.
+_ROWS, _COLUMNS = 256, 4096
 
 
-@dataclass(frozen=True, slots=True)
-class Consistency:
-    """How well a result agrees with its image.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Agreement:
+    """How well a result agrees with its image, as a number.
 
     Attributes
     ----------
-    residual : ndarray of float32
-        Shape of the image: result on the image's grid minus image, in sigmas of its noise. NaN
-        where either is not finite, 0 in alpha.
     share : float
         Of the pixels that can be compared, those within 3 sigma; NaN if there is none.
     sigmas : tuple of float
@@ -54,7 +46,6 @@ class Consistency:
         How the result was brought back.
     """
 
-    residual: NDArray[np.float32]
     share: float
     sigmas: tuple[float, ...]
     degradation: str
@@ -77,6 +68,31 @@ class Consistency:
             "sigmas": list(self.sigmas),
             "degradation": self.degradation,
         }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Consistency(Agreement):
+    """How well a result agrees with its image, as a number and pixel by pixel.
+
+    Attributes
+    ----------
+    residual : ndarray of float32
+        Shape of the image: result on the image's grid minus image, in sigmas of its noise. NaN
+        where either is not finite, 0 in alpha.
+    share, sigmas, degradation
+        As of `Agreement`.
+    """
+
+    residual: NDArray[np.float32]
+
+
+class _Part(NamedTuple):
+    """The difference ``(Y, X)`` of some pixels of a plane, in sigmas."""
+
+    plane: Plane
+    rows: slice
+    columns: slice
+    difference: NDArray[np.float64]
 
 
 def measure_consistency(
@@ -136,82 +152,98 @@ def measure_consistency_steps(
     sigma: float | None = None,
 ) -> Generator[None, None, Consistency]:
     """Do the same step by step; closing the generator cancels."""
+    residual = np.zeros(image.shape, np.float32)
+    comparing = _compared(result, image, axes, model, sigma)
+    while True:
+        try:
+            stack, part = next(comparing)
+        except StopIteration as end:
+            found: Agreement = end.value
+            break
+        stack.write(residual, part.plane, part.rows, part.columns, part.difference[..., None])
+        yield
+    return Consistency(
+        residual=residual,
+        share=found.share,
+        sigmas=found.sigmas,
+        degradation=found.degradation,
+    )
+
+
+def measure_agreement_steps(
+    result: ArrayLike,
+    image: ArrayLike,
+    *,
+    axes: str | None = None,
+    model: str | Path | ModelDescription | None = None,
+) -> Generator[None, None, Agreement]:
+    """Compare as `measure_consistency` does, of images of any size: parts of both are read."""
+    comparing = _compared(result, image, axes, model, None)
+    while True:
+        try:
+            next(comparing)
+        except StopIteration as end:
+            found: Agreement = end.value
+            return found
+        yield
+
+
+def _compared(
+    result: ArrayLike,
+    image: ArrayLike,
+    axes: str | None,
+    model: str | Path | ModelDescription | None,
+    sigma: float | None,
+) -> Generator[tuple[ImageStack, _Part], None, Agreement]:
     letters = check_axes(guess_axes(image.shape) if axes is None else axes, image.shape)
     y = letters.index("Y")
-    at = result.shape[y] // image.shape[y] if result.ndim == len(letters) else 1
+    at = result.shape[y] // image.shape[y] if len(result.shape) == len(letters) else 1
     check_scaled(result, image, letters, max(at, 1))
     if sigma is not None and not 0 < sigma < math.inf:
         raise InvalidInputError(f"sigma must be above 0. Received: {sigma!r}. None estimates it.")
-    way = _degradation_of(model)
+    way = degradation_of(model)
     stack = ImageStack.of(image, letters, 1)
     larger = ImageStack(result, letters, stack.joint, stack.colours)
     sigmas = _sigmas(stack) if sigma is None else dict.fromkeys(range(stack.colours), sigma)
-    residual = np.zeros(image.shape, np.float32)
     within = compared = 0
     for plane in stack.planes():
-        for rows in _strips(stack.size[0]):
-            difference = _difference(stack, larger, plane, rows, at, way) / sigmas[plane.channel]
+        for rows, columns in product(*map(_parts, stack.size, (_ROWS, _COLUMNS))):
+            difference = _difference(stack, larger, plane, (rows, columns), at, way)
+            difference /= sigmas[plane.channel]
             within += int((np.abs(difference) <= _WITHIN).sum())
             compared += int(np.isfinite(difference).sum())
-            stack.write(residual, plane, rows, _ALL, difference[..., None])
-            yield
+            yield stack, _Part(plane, rows, columns, difference)
     share = within / compared if compared else math.nan
-    return Consistency(residual, share, tuple(sigmas.values()), way.name)
+    return Agreement(share=share, sigmas=tuple(sigmas.values()), degradation=way.name)
 
 
-def _strips(height: int) -> Iterator[slice]:
-    for start in range(0, height, _ROWS):
-        yield slice(start, min(start + _ROWS, height))
+def _parts(length: int, step: int) -> Iterator[slice]:
+    for start in range(0, length, step):
+        yield slice(start, min(start + step, length))
 
 
 def _difference(
-    stack: ImageStack, larger: ImageStack, plane: Plane, rows: slice, scale: int, way: Degradation
+    stack: ImageStack,
+    larger: ImageStack,
+    plane: Plane,
+    part: tuple[slice, slice],
+    scale: int,
+    way: Degradation,
 ) -> NDArray[np.float64]:
-    """Return result minus image of some rows, brought back with the rows around them."""
-    around = 0
-    if way.name != "binned":
-        around = _AROUND + math.ceil(_TRUNCATE * sum(way.blur) / 2 / scale)
-    first, last = max(rows.start - around, 0), min(rows.stop + around, stack.size[0])
-    low = stack.read(plane, rows, _ALL)[..., 0].astype(np.float64)
-    high = larger.read(plane, slice(first * scale, last * scale), _ALL)[..., 0].astype(np.float64)
+    """Return result minus image of a part, brought back with the pixels around it."""
+    around = reach_of(way, scale)
+    wider = [
+        slice(max(side.start - around, 0), min(side.stop + around, length))
+        for side, length in zip(part, stack.size, strict=True)
+    ]
+    rows, columns = (slice(side.start * scale, side.stop * scale) for side in wider)
+    low = stack.read(plane, *part)[..., 0].astype(np.float64)
+    high = larger.read(plane, rows, columns)[..., 0].astype(np.float64)
     high[~np.isfinite(high)] = np.nan
     low[~np.isfinite(low)] = np.nan
-    back = _brought_back(high, scale, way)[rows.start - first :][: len(low)]
-    return np.asarray(back - low)
-
-
-def _degradation_of(model: str | Path | ModelDescription | None) -> Degradation:
-    """Return what a model's record names most often; binning if it names nothing usable."""
-    if model is None:
-        return _BINNING
-    description = model if isinstance(model, ModelDescription) else describe_model(model)
-    found: Any = description.training
-    for key in ("settings", "data", "degradations"):
-        found = found.get(key) if isinstance(found, Mapping) else None
-    named = [way for way in found if isinstance(way, Mapping)] if isinstance(found, list) else []
-    if not named:
-        return _BINNING
-    name = Counter(str(way.get("name")) for way in named).most_common(1)[0][0]
-    settings = next(way for way in named if str(way.get("name")) == name)
-    try:
-        return Degradation(name=settings["name"], blur=tuple(settings.get("blur", (0.5, 1.2))))
-    except (InvalidInputError, TypeError, KeyError):  # a record of other software
-        return _BINNING
-
-
-def _brought_back(high: NDArray[np.float64], scale: int, way: Degradation) -> NDArray[np.float64]:
-    """Shrink without rounding, and as the mean over all noise would be."""
-    if way.name == "microscope":
-        high = gaussian_filter(high, sum(way.blur) / 2, mode="nearest", truncate=_TRUNCATE)
-    if way.name in ("microscope", "binned"):
-        return binned_mean(high, scale)
-    if not np.isfinite(high).any():
-        return binned_mean(high, scale)
-    # Float32 computes it: large offsets are kept out.
-    low, top = float(np.nanmin(high)), float(np.nanmax(high))
-    span = (top - low) or 1.0
-    size = high.shape[0] // scale, high.shape[1] // scale
-    return resize_bicubic((high - low) / span, size).astype(np.float64) * span + low
+    back = brought_back(high, scale, way)
+    top, left = (side.start - wide.start for side, wide in zip(part, wider, strict=True))
+    return np.asarray(back[top:, left:][: low.shape[0], : low.shape[1]] - low)
 
 
 def _sigmas(stack: ImageStack) -> dict[int, float]:

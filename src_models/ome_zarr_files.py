@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from src_models.file_errors import reading
-from src_models.picture import RECORD_KEY, Picture, UnreadPixels, printable
+from src_models.picture import Picture, UnreadPixels, printable
 from src_models.pyramid import halved
 from src_models.tiff_files import LARGE_BYTES
 from src_models.zarr_files import ZarrImage, create_pyramid, read_zarr_image, stored_axes
@@ -90,13 +89,6 @@ def write_ome_zarr(picture: Picture, path: Path) -> None:
         if level.shape != pixels.shape:
             pixels = halved(pixels, picture.axes)
         level[...] = pixels
-
-
-def add_record(path: Path, record: Mapping[str, Any]) -> None:
-    """Write into an OME-Zarr image how it was made."""
-    import zarr
-
-    zarr.open_group(os.fspath(path), mode="r+").attrs[RECORD_KEY] = dict(record)
 
 
 def _omero(picture: Picture) -> list[dict[str, Any]]:

@@ -19,6 +19,8 @@ import numpy as np
 
 from src_models.axes import ArrayLike, ImageStack, check_axes, guess_axes
 from src_models.back_projection import check_no_mask
+from src_models.consistency import measure_agreement_steps
+from src_models.description import ModelDescription
 from src_models.engines import Engine, EngineName
 from src_models.errors import InvalidInputError
 from src_models.intensity import IntensityRange, check_dtype
@@ -29,9 +31,10 @@ from src_models.pipeline import Progress
 from src_models.pretrained import DEFAULT_MODEL
 from src_models.shared_model import SharedModel
 from src_models.source_identity import source_identity
-from src_models.steps import drained
+from src_models.steps import drained, telling
 from src_models.zarr_files import (
     ZarrImage,
+    add_record,
     create_pyramid,
     open_levels,
     read_zarr_image,
@@ -58,6 +61,7 @@ def upscale_to_zarr(
     engine: EngineName = "auto",
     self_ensemble: bool = False,
     keep_intensities: bool = False,
+    consistency: bool = False,
     overwrite: bool = False,
 ) -> Path:
     """Upscale an image of any size into an OME-Zarr file with pyramid and pixel sizes.
@@ -76,6 +80,9 @@ def upscale_to_zarr(
         Of an array, in micrometres by axis, such as ``{"Z": 0.5, "Y": 0.1, "X": 0.1}``.
     tile_size, overlap, batch_size, engine, self_ensemble, keep_intensities
         As for `upscale`.
+    consistency : bool
+        Compare the result with the image, as `measure_consistency` does, and write the figure
+        into the file's attributes, under ``"napari-isr"``. It takes 3 to 25 % of the time.
     overwrite : bool
         Replace the target, once the new one is complete; and begin anew where unfinished work
         does not fit.
@@ -110,6 +117,7 @@ def upscale_to_zarr(
         engine=engine,
         self_ensemble=self_ensemble,
         keep_intensities=keep_intensities,
+        consistency=consistency,
         overwrite=overwrite,
     )
     return drained(steps)
@@ -128,6 +136,7 @@ def upscale_to_zarr_steps(
     engine: EngineName = "auto",
     self_ensemble: bool = False,
     keep_intensities: bool = False,
+    consistency: bool = False,
     overwrite: bool = False,
 ) -> Generator[Progress, None, Path]:
     """Upscale as `upscale_to_zarr` does, yielding progress; closing the generator interrupts.
@@ -136,7 +145,7 @@ def upscale_to_zarr_steps(
     ----------
     source, target, model, axes, pixel_size, tile_size, overlap, batch_size, engine
         As for `upscale_to_zarr`.
-    self_ensemble, keep_intensities, overwrite
+    self_ensemble, keep_intensities, consistency, overwrite
         As for `upscale_to_zarr`.
 
     Yields
@@ -185,6 +194,9 @@ def upscale_to_zarr_steps(
     plan = _planned(plan, stack, journal.settings)
     work = ZarrWork(stack, plan, open_levels(unfinished), shared, journal)
     yield from work.run()
+    if consistency:
+        comparing = _compare(unfinished, image, plan.description)
+        yield from telling(comparing, lambda: Progress(work.total, work.total))
     _complete(unfinished, target)
     return target
 
@@ -271,7 +283,7 @@ def _begin(
     shape = tuple(lengths[axis] * (scale if axis in "YX" else 1) for axis in axes)
     chunks = tuple(sides.get(axis, 1) for axis in axes)
     unfinished.parent.mkdir(parents=True, exist_ok=True)
-    create_pyramid(unfinished, image, shape, chunks, scale)
+    create_pyramid(unfinished, replace(image, record={}), shape, chunks, scale)
     settings = {
         "asked": asked,
         "tile_size": plan.tile_size,
@@ -296,6 +308,21 @@ def _planned(plan: BlockPlan, stack: ImageStack, settings: dict[str, Any]) -> Bl
         self_ensemble=bool(asked.get("self_ensemble")),
         keep_intensities=bool(asked.get("keep_intensities")),
     )
+
+
+def _compare(
+    unfinished: Path, image: ZarrImage, description: ModelDescription
+) -> Generator[None, None, None]:
+    """Write into the file how well it agrees with its source."""
+    from dask.array import from_zarr
+
+    stored = stored_axes(image.axes)
+    finest = from_zarr(open_levels(unfinished)[0])
+    result = finest.transpose([stored.index(axis) for axis in image.axes])
+    found = yield from measure_agreement_steps(
+        result, image.array, axes=image.axes, model=description
+    )
+    add_record(unfinished, {"consistency": found.record})
 
 
 def _complete(unfinished: Path, target: Path) -> None:

@@ -205,6 +205,13 @@ def open_levels(path: Path) -> list[Any]:
     return [group[dataset["path"]] for dataset in told["multiscales"][0]["datasets"]]
 
 
+def add_record(path: Path, record: Mapping[str, Any]) -> None:
+    """Write into an OME-Zarr image how it was made."""
+    import zarr
+
+    zarr.open_group(os.fspath(path), mode="r+").attrs[RECORD_KEY] = dict(record)
+
+
 def _origin(image: ZarrImage, axis: str, factor: float) -> float:
     """Return where the centre of the first pixel lies, if pixels are `factor` times smaller."""
     shift = (1 / factor - 1) / 2 if axis in "YX" else 0.0

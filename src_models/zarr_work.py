@@ -45,9 +45,14 @@ class ZarrWork:
         self._shared, self._journal = shared, journal
         self._axes = stored_axes(stack.axes)
 
+    @property
+    def total(self) -> int:
+        """How many chunks the file has, those of all levels."""
+        return sum(math.prod(level.cdata_shape) for level in self._levels)
+
     def run(self) -> Generator[Progress, None, None]:
         """Do all that is left; one thread writes while the network runs."""
-        total = sum(math.prod(level.cdata_shape) for level in self._levels)
+        total = self.total
         yield Progress(len(self._journal.done), total)
         writing: Future[None] | None = None
         level = 0

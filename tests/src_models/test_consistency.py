@@ -135,17 +135,17 @@ def test_what_does_not_fit_is_refused_in_a_sentence(
 
 
 @pytest.mark.parametrize("way", ["binned", "bicubic", "microscope"])
-def test_rows_at_a_time_are_the_rows_of_the_whole(
-    way: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_parts_are_those_of_the_whole(way: str, monkeypatch: pytest.MonkeyPatch) -> None:
     result, image = sharp((90, 64)), means(sharp((90, 64), seed=1))
     training = {"settings": {"data": {"degradations": [{"name": way}]}}}
     model = replace(describe_model("microscopy-x2"), training=training)
     whole = measure_consistency(result, image, model=model, sigma=20.0)
     assert whole.degradation == way
     monkeypatch.setattr(consistency, "_ROWS", 7)
-    by_rows = measure_consistency(result, image, model=model, sigma=20.0)
-    np.testing.assert_allclose(by_rows.residual, whole.residual, atol=1e-3)
+    monkeypatch.setattr(consistency, "_COLUMNS", 9)
+    in_parts = measure_consistency(result, image, model=model, sigma=20.0)
+    np.testing.assert_allclose(in_parts.residual, whole.residual, atol=1e-3)
+    assert in_parts.share == whole.share
 
 
 def test_its_record_is_plain_json() -> None:

@@ -14,10 +14,16 @@ import ome_zarr_models
 import pytest
 import zarr
 
-from src_models import blocks, upscale, upscale_to_zarr, upscale_to_zarr_steps
+from src_models import (
+    blocks,
+    measure_consistency,
+    upscale,
+    upscale_to_zarr,
+    upscale_to_zarr_steps,
+)
 from src_models.errors import InvalidInputError, NetworkError
 from src_models.pyramid import halved
-from src_models.zarr_files import read_zarr_image
+from src_models.zarr_files import add_record, read_zarr_image
 
 SIZES = {"T": 2.0, "C": 1.0, "Z": 0.5, "Y": 0.1, "X": 0.2}
 
@@ -96,6 +102,28 @@ def test_a_file_becomes_a_larger_one_with_pyramid_and_pixel_sizes(
     assert group.attrs["ome"]["omero"]["channels"][0]["label"] == "DAPI"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["cells.zarr", "large.zarr"]
     assert read_zarr_image(target).pixel_size == {"Z": 0.5, "Y": 0.05, "X": 0.1}
+
+
+@pytest.mark.parametrize(("axes", "shape"), [("YXC", (40, 50, 4)), ("CZYX", (2, 3, 31, 40))])
+def test_how_well_it_agrees_with_its_image_is_told_as_of_an_image_in_memory(
+    tiny_network: Any, tmp_path: Path, axes: str, shape: tuple[int, ...]
+) -> None:
+    network = tiny_network(channels=3 if axes == "YXC" else 1)
+    image = np.moveaxis(image_of(*sorted(shape)), 0, axes.index("C"))
+    target = upscale_to_zarr(image, tmp_path / "large", network, axes=axes, consistency=True)
+    result = upscale(image, network, axes=axes)
+    found = measure_consistency(result, image, axes=axes, model=network.description)
+    assert 0 < found.share < 1
+    assert read_zarr_image(target).record == {"consistency": found.record}
+
+
+def test_what_a_source_tells_of_its_own_making_is_not_told_of_the_result(
+    tiny_network: Any, tmp_path: Path
+) -> None:
+    source = write_source(tmp_path / "cells.zarr", image_of(30, 40), "YX")
+    add_record(source, {"model": "another", "consistency": {"share": 0.5}})
+    target = upscale_to_zarr(source, tmp_path / "large.zarr", tiny_network())
+    assert read_zarr_image(target).record == {}
 
 
 @pytest.mark.parametrize(
