@@ -176,9 +176,10 @@ def _hint(request: Request) -> str:
     astray = [c.name for c in layers if np.abs(_edges(c) - corners).max() > pixel / 2]
     if not astray:
         return ""
-    names = ", ".join(repr(name) for name in astray)
+    names = " and ".join(repr(name) for name in astray)
+    do = "does" if len(astray) == 1 else "do"
     return (
-        f"{names} does not lie on the input in the viewer (scale or translate differ). The numbers "
+        f"{names} {do} not lie on the input in the viewer (scale or translate differ). The numbers "
         "go by pixels and are right all the same; profiles and views go by the viewer."
     )
 

@@ -100,6 +100,9 @@ def compare_with_truth(
         raise InvalidInputError(
             "There must be pixels that are finite in both images. Received: none."
         )
+    # Squares must neither overflow nor vanish; a power of two rounds nothing.
+    unit = _power_of_two(max(float(np.abs(x[finite]).max()) for x in planes))
+    planes, span = [x / unit for x in planes], span / unit
     a, b = (x[finite] for x in planes)
     error = math.sqrt(float(np.mean((a - b) ** 2)))
     power = math.sqrt(float(np.mean(a**2)))
@@ -111,10 +114,15 @@ def compare_with_truth(
         psnr_fitted=metrics.psnr(a, metrics.fit_intensity(b, a), data_range=span),
         ssim=float(np.mean(similar)) if similar else math.nan,
         nrmse=error / power if power else (0.0 if error == 0 else math.inf),
-        mean_absolute_error=float(np.abs(a - b).mean()),
-        largest_error=float(np.abs(a - b).max()),
-        data_range=span,
+        mean_absolute_error=float(np.abs(a - b).mean()) * unit,
+        largest_error=float(np.abs(a - b).max()) * unit,
+        data_range=span * unit,
     )
+
+
+def _power_of_two(size: float) -> float:
+    """Return the largest one up to `size`, 1 for 0."""
+    return math.ldexp(1.0, math.frexp(size)[1] - 1) if size else 1.0
 
 
 def _as_stack(image: NDArray[Any]) -> NDArray[Any]:

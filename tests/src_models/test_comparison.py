@@ -72,6 +72,18 @@ def test_bytes_are_judged_by_255_and_others_by_the_truth(truth):
     assert usual_range(hole) == pytest.approx(high - low, rel=1e-2)
 
 
+@pytest.mark.parametrize("unit", [1e-300, 1e-30, 1e300])
+def test_numbers_are_the_same_in_any_unit(truth, image, unit):
+    plain, other = (
+        compare_with_truth(*(x.astype(float) * factor for x in (truth, image)))
+        for factor in (1, unit)
+    )
+    for name in ("psnr", "psnr_fitted", "ssim", "nrmse"):
+        assert getattr(other, name) == pytest.approx(getattr(plain, name)), name
+    assert other.largest_error == pytest.approx(plain.largest_error * unit)
+    assert other.data_range == pytest.approx(plain.data_range * unit)
+
+
 def test_pixels_that_are_not_finite_are_left_out(truth, image):
     hole = image.astype(float)
     hole[2, 3] = np.nan
