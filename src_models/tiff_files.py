@@ -9,7 +9,7 @@ import re
 import threading
 import weakref
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
@@ -30,6 +30,8 @@ logging.getLogger("tifffile").addHandler(logging.NullHandler())
 LARGE_BYTES = 2**28
 _PER_CENTIMETRE = 3
 _DESCRIPTION = 270
+# Whether a log is silent is one setting for all threads.
+_LISTENING = threading.RLock()
 _CUT = re.compile(rf"invalid page offset|corrupted tag list|TiffTag {_DESCRIPTION} ")
 
 
@@ -69,22 +71,41 @@ def _left_out(tiff: Any) -> tuple[str, ...]:
 @contextmanager
 def _whole() -> Iterator[None]:
     """Refuse files that were cut off: tifffile opens what it finds, and tells only its log."""
-    here, found = threading.get_ident(), []
+    here = threading.get_ident()
+    found: list[logging.LogRecord] = []
+    log = logging.getLogger("tifffile")
 
     def passes(record: logging.LogRecord) -> bool:
         if threading.get_ident() != here or not _CUT.search(record.getMessage()):
-            return True
+            return not is_silent
         found.append(record)
         return False
 
-    log = logging.getLogger("tifffile")
-    log.addFilter(passes)
+    with _LISTENING:
+        is_silent = not log.isEnabledFor(logging.WARNING)
+        log.addFilter(passes)
+        try:
+            with _speaking(log) if is_silent else nullcontext():
+                yield
+        finally:
+            log.removeFilter(passes)
+    if found:
+        raise InvalidInputError("the file cannot be read (it is cut off: parts of it are missing).")
+
+
+@contextmanager
+def _speaking(log: logging.Logger) -> Iterator[None]:
+    """Let a log be heard that a program has silenced, as `logging.config` does by default."""
+    disabled, level, hushed = log.disabled, log.level, log.manager.disable
+    log.disabled = False
+    log.setLevel(logging.WARNING)
+    logging.disable(logging.NOTSET)
     try:
         yield
     finally:
-        log.removeFilter(passes)
-    if found:
-        raise InvalidInputError("the file cannot be read (it is cut off: parts of it are missing).")
+        logging.disable(hushed)
+        log.setLevel(level)
+        log.disabled = disabled
 
 
 def _axes(layout: Layout) -> tuple[str, bool, tuple[int, ...]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -318,12 +319,11 @@ def holds(target: str, picture: Picture) -> bool:
     return True
 
 
-@pytest.mark.parametrize("kind", ["ImageJ hyperstack", "OME-TIFF", "tiled BigTIFF", "RGB stack"])
-def test_a_cut_tiff_is_never_taken_for_a_smaller_one(kind, tmp_path, caplog) -> None:
-    sample = SAMPLES[kind](tmp_path)
+def reasons_when_cut(sample: Sample, cuts: int) -> set[str]:
+    """Cut a file at many places; return why it was refused, where it was not read as it is."""
     content = sample.path.read_bytes()
     reasons = set()
-    for length in np.linspace(1, len(content) - 1, 97, dtype=int):
+    for length in np.linspace(1, len(content) - 1, cuts, dtype=int):
         sample.path.write_bytes(content[:length])
         try:
             pixels = np.asarray(read_image(sample.path).array)
@@ -332,5 +332,28 @@ def test_a_cut_tiff_is_never_taken_for_a_smaller_one(kind, tmp_path, caplog) -> 
             continue
         assert np.array_equal(pixels, sample.pixels), "what is missing is no pixel"
     assert reasons
+    return reasons
+
+
+@pytest.mark.parametrize("kind", ["ImageJ hyperstack", "OME-TIFF", "tiled BigTIFF", "RGB stack"])
+def test_a_cut_tiff_is_never_taken_for_a_smaller_one(kind, tmp_path, caplog) -> None:
+    reasons = reasons_when_cut(SAMPLES[kind](tmp_path), 97)
     assert all("cannot be read" in reason for reason in reasons)
     assert "invalid page offset" not in caplog.text
+
+
+@pytest.mark.parametrize("way", ["disabled", "level", "manager"])
+def test_a_cut_tiff_is_found_where_a_program_has_silenced_all_logs(
+    way, tmp_path, monkeypatch, capsys
+) -> None:
+    log = logging.getLogger("tifffile")
+    where, name, value = {
+        "disabled": (log, "disabled", True),
+        "level": (log, "level", logging.CRITICAL + 1),
+        "manager": (log.manager, "disable", logging.CRITICAL),
+    }[way]
+    monkeypatch.setattr(log, "_cache", {})  # of whether it is silent
+    monkeypatch.setattr(where, name, value)
+    reasons_when_cut(SAMPLES["OME-TIFF"](tmp_path), 29)
+    assert getattr(where, name) == value, "the program's own settings stay"
+    assert capsys.readouterr().err == ""
