@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+# Processes that run tests; each has a screen of its own and takes up to 3 GB of memory.
+WORKERS ?= 2
 TORCH_VENV ?= .venv-torch
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 
@@ -20,8 +22,8 @@ $(READY): pyproject.toml scripts/setup.sh
 demo: $(READY)    ## upscale a bundled image with a bundled model and say where the result is
 	$(BIN)/python examples/demo.py
 
-test: $(READY)    ## run the tests, in a window of their own where there is no screen
-	bash scripts/with_screen.sh $(BIN)/python -m pytest $(ARGS)
+test: $(READY)    ## run the tests, on screens of their own; one file alone: ARGS="tests/test_x.py -n 0"
+	bash scripts/with_screen.sh $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile $(ARGS)
 
 test-torch:       ## run the tests of the training on torch, in an environment of its own
 	PYTHON="$(PYTHON)" VENV=$(TORCH_VENV) bash scripts/setup.sh

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import os
+import random
 import subprocess
 from collections.abc import Callable, Iterator
 from functools import lru_cache
@@ -36,7 +37,8 @@ def _compiled_apart(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def _seed() -> None:
-    np.random.seed(0)  # noqa: NPY002 - Keras' own initialisers draw from it
+    random.seed(0)  # Keras' own initialisers draw their seeds from it
+    np.random.seed(0)  # noqa: NPY002 - what has no generator of its own draws from it
 
 
 @pytest.fixture

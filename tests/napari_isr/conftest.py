@@ -13,13 +13,17 @@ import pytest
 
 from napari_isr._upscale_widget import UpscaleWidget
 from src_models import RDN
+from src_models.interpolation_start import start_as_interpolation
 
 
 @pytest.fixture
 def tiny_model_file(tmp_path):
-    """The file of a network that answers fast and means nothing."""
+    """The file of a network that answers fast: interpolation, with some noise in its weights."""
     model = RDN({"C": 1, "D": 1, "G": 4, "G0": 4, "x": 2}, c_dim=1, upscaling="shuffle")
-    model.describe(name="tiny", intensity="measured", overlap=4)
+    model.describe(name="tiny", intensity="measured", overlap=8)  # as far as it sees
+    start_as_interpolation(model)
+    noise = np.random.default_rng(2)
+    model.model.set_weights([w + noise.normal(0, 0.02, w.shape) for w in model.model.get_weights()])
     return model.save(tmp_path / "tiny.keras")
 
 

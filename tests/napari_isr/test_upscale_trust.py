@@ -224,7 +224,10 @@ def test_the_preview_is_a_part_of_what_run_would_give(ready, trust, qtbot, finis
     assert preview.name.startswith("Preview")
     y, x = np.rint((preview.translate - result.translate) / result.scale).astype(int)
     height, width = preview.data.shape
-    np.testing.assert_array_equal(preview.data, result.data[y : y + height, x : x + width])
+    part = result.data[y : y + height, x : x + width]
+    # Sums of floats depend on the size of what is computed at once, so rounding may differ.
+    np.testing.assert_allclose(preview.data, part, atol=1)
+    assert np.ptp(part) > np.ptp(image) / 2
     assert len(viewer.layers) == 4
 
 
