@@ -121,6 +121,12 @@ class NumberTable(QTableWidget):
             return self.rows[row]
         return next((row for row in self.rows if row.kind == RESULT), None)
 
+    @property
+    def has_other(self) -> bool:
+        """Whether what is selected is neither a result nor bicubic."""
+        row = self.currentRow()
+        return 0 <= row < len(self.rows) and self.rows[row].kind not in (RESULT, BICUBIC)
+
     def show_rows(self, measured: Measured | None, colours: list[str]) -> None:
         """Show a comparison, or nothing.
 

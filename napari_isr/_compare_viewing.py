@@ -79,7 +79,8 @@ class CompareViews:
             )
         else:
             shown = SideBySide(self._viewer, self._layers[1:])
-            words = f"{len(self._layers) - 1} layers side by side; zoom and position are linked."
+            names = ", ".join(repr(layer.name) for layer in self._layers[1:])
+            words = f"From left to right: {names}; zoom and position are linked."
         try:
             shown.start()
         except SuperResolutionError as error:

@@ -222,7 +222,13 @@ class CompareWidget(ComparePanel):
 
     def _subtract(self) -> None:
         row = self.table.chosen
-        if self.measured is not None and row is not None:
+        if self.table.has_other:
+            self.status.say(
+                "A difference is taken of a result or of bicubic: select one in the table.",
+                complaint=True,
+                theme=self._viewer.theme,
+            )
+        elif self.measured is not None and row is not None:
             self._start(self._add_layer, subtracting, self.measured.request, row)
 
     def _add_bicubic(self) -> None:

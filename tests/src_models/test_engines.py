@@ -8,8 +8,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from src_models import keras_engine, load_model
 from src_models.errors import InvalidInputError, NetworkError, OutOfMemoryError
 from src_models.keras_engine import KerasEngine
+from src_models.model_io import new_model
+from src_models.pretrained import BUNDLED
 
 BATCH = np.zeros((2, 8, 9, 1), np.float32)
 
@@ -22,6 +25,50 @@ def test_an_engine_answers_as_the_network_does(tiny_network: Callable[..., Any],
     assert isinstance(answer, np.ndarray)
     assert answer.shape == (2, 16, 18, 1)
     np.testing.assert_allclose(answer, np.asarray(network.model(batch)), atol=1e-5)
+
+
+@pytest.mark.parametrize("name", sorted(BUNDLED))
+def test_half_precision_is_within_a_thousandth_of_the_range(name: str) -> None:
+    network = load_model(name)
+    shape = (1, 24, 32, network.c_dim)
+    batch = np.random.default_rng(0).random(shape, np.float32)
+    expected = KerasEngine(network, half=False).run(batch)
+    engine = KerasEngine(network, "As asked for.", half=True)
+    answer = engine.run(batch)
+    assert answer.dtype == np.float32
+    assert 0 < np.abs(answer - expected).max() < 1e-3 * np.ptp(expected)
+    assert engine.reason == "As asked for. Its dense blocks compute in half precision."
+
+
+@pytest.mark.parametrize("kind", ["rdn", "rrdn"])
+def test_half_precision_leaves_the_network_as_it_is(
+    tiny_network: Callable[..., Any], kind: str
+) -> None:
+    network = new_model(tiny_network(kind).description)
+    weights = tiny_network(kind).model.get_weights()
+    network.model.set_weights(weights)
+    batch = np.random.default_rng(0).random((1, 12, 9, 1), np.float32)
+    single, half = KerasEngine(network, half=False), KerasEngine(network, half=True)
+    before = single.run(batch)
+    np.testing.assert_array_equal(half.run(batch), half.run(batch))
+    np.testing.assert_array_equal(single.run(batch), before)
+    assert {layer.dtype_policy.name for layer in network.model.layers} == {"float32"}
+    network.model.set_weights([1.1 * w for w in weights])
+    after = single.run(batch)
+    assert np.abs(after - before).max() > 0.1
+    np.testing.assert_allclose(half.run(batch), after, atol=1e-3 * np.ptp(after))
+
+
+def test_half_precision_is_for_graphics_processors_and_networks_of_ours(
+    tiny_network: Callable[..., Any],
+    repeating: Callable[..., Any],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    reasons = []
+    for devices in ([], ["GPU:0"]):
+        monkeypatch.setattr(keras_engine, "graphics_processors", lambda devices=devices: devices)
+        reasons += [KerasEngine(network).reason for network in (tiny_network(), repeating())]
+    assert [bool(reason) for reason in reasons] == [False, False, True, False]
 
 
 @pytest.mark.parametrize(
