@@ -13,6 +13,7 @@ from napari_isr._compare_panel import CURVES, ComparePanel
 from napari_isr._compare_plots import Curve, Figure, colours_of
 from napari_isr._compare_saving import save_figure
 from napari_isr._compare_work import BICUBIC, Measured
+from napari_isr._world import world_units
 
 if TYPE_CHECKING:
     import napari.layers
@@ -107,7 +108,14 @@ class CompareCurves:
             self._say(figure, self._panel.save_profiles, _NO_LINE if measured else _MEASURE)
             return
         colours = colours_of(measured.rows, self._viewer.theme)
-        curves = curves_along(points, self._shapes, self._viewer.dims.point, measured, colours)
+        curves = curves_along(
+            points,
+            self._shapes,
+            self._viewer.dims.point,
+            world_units(self._viewer),
+            measured,
+            colours,
+        )
         if not any(np.isfinite(curve.y).any() for curve in curves):
             self._say(figure, self._panel.save_profiles, _OUTSIDE)
             return

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from napari_isr._compare_request import Candidate, Request, record_of
 from napari_isr._layers import LayerSource, layer_array
+from napari_isr._world import Units, from_world, to_world
 from src_models.errors import SuperResolutionError
 from src_models.intensity import check_dtype
 from src_models.picture import unit_name, unit_symbol
@@ -54,6 +55,7 @@ def check(
     results: Sequence[napari.layers.Image],
     truth: napari.layers.Image | None,
     point: Sequence[float],
+    units: Units,
     *,
     others: int,
 ) -> Check:
@@ -69,6 +71,8 @@ def check(
         The truth.
     point : sequence of float
         Where the viewer stands, in world coordinates.
+    units : tuple of units or None
+        Those of the world.
     others : int
         How many layers could be results.
     """
@@ -79,7 +83,7 @@ def check(
         check_dtype(np.dtype(taken.array.dtype))
     except SuperResolutionError as error:
         return Check(input_words=str(error))
-    index, place = _plane_at(source, taken, point)
+    index, place = _plane_at(source, taken, point, units)
     origin = Candidate(taken, source, 1, index)
     if not results:
         return Check(result_words=_NONE_CHECKED if others else _NO_OTHER)
@@ -104,14 +108,14 @@ def check(
             truth_candidate = found
     size, unit = _pixel_size(taken)
     request = Request(origin, fitting, truth_candidate, size, unit, place)
-    return Check("", result_words, truth_words, _hint(request), request)
+    return Check("", result_words, truth_words, _hint(request, units), request)
 
 
 def _plane_at(
-    layer: napari.layers.Image, source: LayerSource, point: Sequence[float]
+    layer: napari.layers.Image, source: LayerSource, point: Sequence[float], units: Units
 ) -> tuple[tuple[Any, ...], str]:
     """Return the displayed plane as an index, and in words."""
-    here = layer.world_to_data(point)
+    here = from_world(layer, point, units)
     index: list[Any] = []
     words = []
     for i, (axis, length) in enumerate(zip(source.axes, source.array.shape, strict=True)):
@@ -168,12 +172,12 @@ def _pixel_size(source: LayerSource) -> tuple[float, str]:
     return sizes[0], unit_symbol(unit_name(units[0]))
 
 
-def _hint(request: Request) -> str:
+def _hint(request: Request, units: Units) -> str:
     """Say of layers that do not lie on the input what that means."""
-    corners = _edges(request.input)
+    corners = _edges(request.input, units)
     pixel = np.abs(corners[1] - corners[0]).max() / max(request.input.source.array.shape)
     layers = [*request.results, *([request.truth] if request.truth else [])]
-    astray = [c.name for c in layers if np.abs(_edges(c) - corners).max() > pixel / 2]
+    astray = [c.name for c in layers if np.abs(_edges(c, units) - corners).max() > pixel / 2]
     if not astray:
         return ""
     names = " and ".join(repr(name) for name in astray)
@@ -184,7 +188,7 @@ def _hint(request: Request) -> str:
     )
 
 
-def _edges(candidate: Candidate) -> NDArray[np.float64]:
+def _edges(candidate: Candidate, units: Units) -> NDArray[np.float64]:
     """Return two opposite corners of a layer's rows and columns in the world."""
     axes, array = candidate.source.axes, candidate.source.array
     points = []
@@ -193,5 +197,5 @@ def _edges(candidate: Candidate) -> NDArray[np.float64]:
         for axis in "YX":
             i = axes.index(axis)
             point[i] = array.shape[i] - 0.5 if end else -0.5
-        points.append(candidate.layer.data_to_world(point))
+        points.append(to_world(candidate.layer, point, units))
     return np.array(points, float)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from napari_isr._compare_plots import Curve
 from napari_isr._compare_work import BICUBIC, Measured, Row
 from napari_isr._layers import layer_array
+from napari_isr._world import Units, to_world, unit_factors, world_units
 from src_models.comparison import profile
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ def curves_along(
     points: NDArray[np.float64],
     shapes: napari.layers.Shapes,
     viewer_point: tuple[float, ...],
+    units: Units,
     measured: Measured,
     colours: list[str],
 ) -> list[Curve]:
@@ -52,19 +54,21 @@ def curves_along(
         The layer.
     viewer_point : tuple of float
         Where the viewer stands along the axes that the layer lacks.
+    units : tuple of units or None
+        Those of the world.
     measured : Measured
         The planes.
     colours : list of str
         Of each row.
     """
-    world = np.array([_in_world(shapes.data_to_world(p), viewer_point) for p in points])
+    world = np.array([_in_world(to_world(shapes, p, units), viewer_point) for p in points])
     request = measured.request
-    pixels = np.array([request.input.pixel_at(p) for p in world])
+    pixels = np.array([request.input.pixel_at(p, units) for p in world])
     steps = np.linalg.norm(np.diff(pixels, axis=0), axis=1) * request.pixel_size
     starts = np.concatenate([[0.0], np.cumsum(steps)])
     curves = []
     for row, colour in zip(measured.rows, colours, strict=True):
-        x, y = _along(row, world, starts)
+        x, y = _along(row, world, units, starts)
         curves.append(Curve(row.name, colour, x, y, dashed=row.kind == BICUBIC))
     return curves
 
@@ -76,9 +80,9 @@ def _in_world(here: Any, viewer_point: tuple[float, ...]) -> NDArray[np.float64]
 
 
 def _along(
-    row: Row, world: NDArray[np.float64], starts: NDArray[np.float64]
+    row: Row, world: NDArray[np.float64], units: Units, starts: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    corners = [tuple(row.pixel_at(point)) for point in world]
+    corners = [tuple(row.pixel_at(point, units)) for point in world]
     xs, ys = [], []
     for i in range(len(corners) - 1):
         values = profile(row.plane, corners[i], corners[i + 1])
@@ -104,7 +108,10 @@ def add_line_layer(
     placed: dict[str, Any] = {}
     width = 1.0
     if image is not None:
-        placed = {"scale": image.scale[-2:], "units": image.units[-2:]}
+        # In the world's units: napari takes the mouse's place for one in the layer's.
+        units = world_units(viewer)
+        scale = image.scale[-2:] * unit_factors(image, units)[-2:]
+        placed = {"scale": scale, "units": (image.units if units is None else units)[-2:]}
         height = layer_array(image).shape[-3 if image.rgb else -2]
         width = max(_THINNEST, height / _PER_HEIGHT)
     shapes = Shapes(None, ndim=2, name=_NAME, edge_color="#ff4fd8", edge_width=width, **placed)

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_isr._layers import LayerSource
+from napari_isr._world import Units, from_world
 
 if TYPE_CHECKING:
     import napari.layers
@@ -60,9 +61,9 @@ class Candidate:
         plane = np.transpose(plane, [letters.index(axis) for axis in wanted])
         return plane[..., :3] if plane.ndim == 3 else plane
 
-    def pixel_at(self, world: NDArray[Any]) -> NDArray[np.float64]:
+    def pixel_at(self, world: NDArray[Any], units: Units) -> NDArray[np.float64]:
         """Return row and column of a point of the viewer; pixel centres are whole numbers."""
-        here = self.layer.world_to_data(world)
+        here = from_world(self.layer, world, units)
         return np.array([here[self.source.axes.index(axis)] for axis in "YX"], float)
 
 

@@ -28,6 +28,7 @@ from napari_isr._compare_work import (
 )
 from napari_isr._qt_workers import new_worker
 from napari_isr._workers import show_our_warning
+from napari_isr._world import world_units
 
 if TYPE_CHECKING:
     import napari.layers
@@ -127,7 +128,14 @@ class CompareWidget(ComparePanel):
         results, others = fields.results.checked, len(fields.results.layers)
         point = self._viewer.dims.point
         choices = self._choices
-        self._check = check(choices.input, results, choices.truth, point, others=others)
+        self._check = check(
+            choices.input,
+            results,
+            choices.truth,
+            point,
+            world_units(self._viewer),
+            others=others,
+        )
         fields.say(self._check, theme)
         is_running, has_request = self._worker is not None, self._check.request is not None
         fields.native.setEnabled(not is_running)

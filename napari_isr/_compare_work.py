@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from napari_isr._compare_request import Candidate, Request
 from napari_isr._workers import with_our_errors
+from napari_isr._world import Units
 from src_models.comparison import (
     Closeness,
     brightness,
@@ -82,9 +83,9 @@ class Row:
             return f"bicubic x{self.factor}"
         return self.candidate.name
 
-    def pixel_at(self, world: NDArray[Any]) -> NDArray[np.float64]:
+    def pixel_at(self, world: NDArray[Any], units: Units) -> NDArray[np.float64]:
         """Return row and column of a point of the viewer; pixel centres are whole numbers."""
-        here = self.candidate.pixel_at(world)
+        here = self.candidate.pixel_at(world, units)
         return (here + 0.5) * self.factor - 0.5 if self.kind == BICUBIC else here
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from napari.utils.transforms import Affine
 
+from napari_isr._world import from_world, unit_factors, world_units
 from src_models.axes import ArrayLike, check_axes, guess_axes, is_lazy
 from src_models.errors import InvalidInputError
 from src_models.memory import fits
@@ -227,10 +228,17 @@ def visible_region(
             "A preview needs planes that lie in the canvas, and this layer is tilted or "
             "sheared out of it. Run upscales it all the same."
         )
+    units = world_units(viewer)
+    if not np.allclose(unit_factors(layer, units), 1):  # napari's corners are then of elsewhere
+        raise InvalidInputError(
+            "A preview needs a viewer that counts in the layer's units, and other layers are in "
+            f"smaller ones. Received: {', '.join(map(str, layer.units))} and "
+            f"{', '.join(map(str, units or ()))}. Give all layers the same, or run it all."
+        )
     corners = np.array(layer.corner_pixels, float)
     if layer.multiscale:
         corners = corners * np.asarray(layer.downsample_factors[layer.data_level])
-    here = np.round(layer.world_to_data(viewer.dims.point)).astype(int)
+    here = np.round(from_world(layer, viewer.dims.point, units)).astype(int)
     spans = {}
     planes = {}
     for i, axis in enumerate(axes):

@@ -480,7 +480,7 @@ def test_the_curtain_and_side_by_side_come_and_go_with_the_choice(ready, qtbot, 
     assert "left of it is 'cells'" in widget.view_note.text
     assert not viewer.layers["truth"].visible
     widget.view.value = SIDE_BY_SIDE
-    assert "3 layers side by side" in widget.view_note.text
+    assert "From left to right: 'cells', 'cells x2 [microscopy-x2]', 'truth'" in widget.view_note.text
     assert all(layer.visible for layer in viewer.layers)
     widget.view.value = NONE
     assert widget.view_note.text == ""
