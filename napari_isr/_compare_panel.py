@@ -48,7 +48,7 @@ class ComparePanel(DockedWidget):
         )
         self.cancel = PushButton(text="Cancel", tooltip="Stop after the part in work.")
         self.progress = ProgressBar(visible=False)
-        self.status = Note("status")
+        self.status, self.outdated_note = Note("status"), Note("outdated")
         self.view = ComboBox(
             name="view",
             choices=list(VIEWS),
@@ -59,7 +59,7 @@ class ComparePanel(DockedWidget):
         self._make_numbers()
         self._make_profiles(lines)
         self._make_resolution()
-        for note in (self.status, self.view_note, self.number_note):
+        for note in (self.status, self.outdated_note, self.view_note, self.number_note):
             note.say("")
         self._arrange()
 
@@ -117,6 +117,7 @@ class ComparePanel(DockedWidget):
             beside(self.run, self.cancel),
             self.progress,
             self.status,
+            self.outdated_note,
             tabs,
             margins=(6, 4, 6, 4),
         )

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_isr._layers import LayerSource
+from napari_isr._layers import PREVIEW, LayerSource
+from napari_isr._trust import JUDGES
 from napari_isr._world import Units, from_world
 
 if TYPE_CHECKING:
@@ -108,8 +109,8 @@ class Request:
 
 
 def is_made_here(layer: napari.layers.Layer) -> bool:
-    """Tell a layer that a comparison added: a difference, or the interpolated input."""
-    return MARK in record_of(layer)
+    """Tell a layer that is no image: a difference, an uncertainty; or the interpolated input."""
+    return not {MARK, JUDGES}.isdisjoint(record_of(layer))
 
 
 def record_of(layer: napari.layers.Layer) -> dict[str, Any]:
@@ -128,7 +129,7 @@ def is_made_from(
     Identities are of one session; in another, names must do.
     """
     record = record_of(layer)
-    if "source" not in record or MARK in record:
+    if "source" not in record or not {MARK, PREVIEW}.isdisjoint(record):
         return False
     identities = {str(other.unique_id) for other in open_layers}
     if record.get("source_id") in identities:

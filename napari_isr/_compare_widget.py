@@ -16,7 +16,7 @@ from napari_isr._compare_panel import ComparePanel
 from napari_isr._compare_plots import colours_of
 from napari_isr._compare_table import as_csv
 from napari_isr._compare_viewing import CompareViews
-from napari_isr._compare_words import measured_in_words
+from napari_isr._compare_words import measured_in_words, outdated_in_words
 from napari_isr._compare_work import (
     RESULT,
     Measured,
@@ -155,8 +155,10 @@ class CompareWidget(ComparePanel):
         assert self.measured is not None
         request = self._check.request
         is_same = request is not None and request.key == self.measured.request.key
-        words = measured_in_words(self.measured, is_old=not is_same)
-        self.number_note.say(words, complaint=not is_same, theme=self._viewer.theme, bold=False)
+        self.number_note.say(measured_in_words(self.measured))
+        # Above the tabs: it is true of the curves as well.
+        words = "" if is_same else outdated_in_words(self.measured)
+        self.outdated_note.say(words, complaint=True, theme=self._viewer.theme, bold=False)
 
     def _theme_changed(self) -> None:
         self._curves.follow_theme(self._viewer.theme)

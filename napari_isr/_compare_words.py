@@ -7,22 +7,18 @@ import numpy as np
 from napari_isr._compare_work import Measured
 
 
-def measured_in_words(measured: Measured, *, is_old: bool = False) -> str:
-    """Say what was measured, and what the numbers refer to.
+def outdated_in_words(measured: Measured) -> str:
+    """Say that what is chosen or shown has changed since numbers and curves were measured."""
+    place = f" ({measured.request.place})" if measured.request.place else ""
+    return (
+        f"What is chosen or shown has changed since numbers and curves were measured{place}: "
+        "Measure again."
+    )
 
-    Parameters
-    ----------
-    measured : Measured
-        The numbers.
-    is_old : bool
-        Whether what is chosen or shown has changed since.
-    """
+
+def measured_in_words(measured: Measured) -> str:
+    """Say what was measured, and what the numbers refer to."""
     request = measured.request
-    if is_old:
-        place = f" ({request.place})" if request.place else ""
-        return (
-            f"What is chosen or shown has changed since these were measured{place}: Measure again."
-        )
     words = [f"Measured on the plane {request.place}." if request.place else ""]
     if measured.data_range is not None and request.truth is not None:
         is_bytes = np.dtype(request.truth.source.array.dtype) == np.uint8

@@ -113,15 +113,15 @@ def explain_items(combo: ComboBox, explain: Callable[[str], str]) -> None:
     tell()
 
 
-def automatic_box(name: str, label: str, tooltip: str) -> SpinBox:
+def automatic_box(name: str, label: str, tooltip: str, automatic: int = -1) -> SpinBox:
     """Return a box for a number that is chosen automatically unless one is set."""
     box = SpinBox(
         name=name,
         label=label,
-        tooltip=f"{tooltip} -1 chooses it automatically.",
-        min=-1,
+        tooltip=f"{tooltip} {automatic} chooses it automatically.",
+        min=automatic,
         max=100_000,
-        value=-1,
+        value=automatic,
     )
     return box
 

@@ -14,6 +14,9 @@ _SIZE = QSize(760, 720)
 _PICTURE_WIDTH = 680
 # The site shows one of both; ours has no themes.
 _OTHER_THEME = re.compile(r"^!\[.*#only-dark\)\n", re.MULTILINE)
+# What only the site's builder knows: blocks in tabs and boxes, and the reference from docstrings.
+_BLOCK = re.compile(r'^(?:===|!!!|\?\?\?)(?: \w+)? "(.+)"\n\n?((?:(?: {4}.*)?\n)+)', re.MULTILINE)
+_REFERENCE = re.compile(r"^::: ([\w.]+)(\n {4,}.*)*$", re.MULTILINE)
 _COMMENT = re.compile(r"^ *<!--.*?-->\n", re.MULTILINE)
 
 
@@ -40,15 +43,28 @@ class HelpPages(QTextBrowser):
         name = link.path().removeprefix("./")
         if not link.scheme() and name.endswith(".md") and (FOLDER / name).is_file():
             self.show_page(name)
+            self._scroll_to(link.fragment())
         elif link.scheme() in ("http", "https"):
             QDesktopServices.openUrl(link)
         elif not name and link.hasFragment():
-            self.scrollToAnchor(link.fragment())
+            self._scroll_to(link.fragment())
 
     def show_page(self, name: str) -> None:
         """Show a page of the folder, such as ``"upscale.md"``."""
         text = (FOLDER / name).read_text(encoding="utf-8")
-        self.setMarkdown(_COMMENT.sub("", _OTHER_THEME.sub("", text)))
+        self.setMarkdown(for_qt(text))
+
+    def _scroll_to(self, fragment: str) -> None:
+        """Bring the heading of a link into view; Qt's reader of Markdown makes no anchors."""
+        document, bar = self.document(), self.verticalScrollBar()
+        block = document.begin() if document is not None else None
+        while fragment and block is not None and block.isValid():
+            if block.blockFormat().headingLevel() and _anchor(block.text()) == fragment:
+                layout = document.documentLayout() if document is not None else None
+                if layout is not None and bar is not None:
+                    bar.setValue(int(layout.blockBoundingRect(block).top()))
+                return
+            block = block.next()
 
     def loadResource(self, kind: int, name: QUrl) -> object:
         """Find a picture beside the pages, as wide as fits."""
@@ -60,6 +76,18 @@ class HelpPages(QTextBrowser):
                 picture = picture.scaledToWidth(_PICTURE_WIDTH, smooth)
             return picture
         return super().loadResource(kind, name)
+
+
+def for_qt(text: str) -> str:
+    """Return a page of the site as Markdown that Qt can show."""
+    text = _COMMENT.sub("", _OTHER_THEME.sub("", text))
+    text = _BLOCK.sub(lambda m: f"**{m[1]}**\n\n{re.sub('(?m)^ {4}', '', m[2])}\n", text)
+    return _REFERENCE.sub(r"- `\1`: see `help(\1)` in Python", text)
+
+
+def _anchor(heading: str) -> str:
+    """Return how the site's builder calls a heading in links."""
+    return re.sub(r"[-\s]+", "-", re.sub(r"[^\w\s-]", "", heading).strip().lower())
 
 
 def help_link(page: str) -> QWidget:

@@ -125,6 +125,10 @@ class LayerSource:
         }
 
 
+# In the record of a result that is only a part.
+PREVIEW = "preview"
+
+
 def computed_lazily(array: ArrayLike, scale: int, copies: int = 0) -> bool:
     """Tell whether a result is computed as it is looked at: of a lazy array, or if it is too large.
 
@@ -304,6 +308,7 @@ def result_layer(
     name = f"{source.name} x{record['scale']} [{record['model']}]"
     if region is not None:
         name = f"Preview of {name}"
+        record = record | {PREVIEW: True}
     placed = source.placed(record["scale"], region, planes)
     if is_lazy(pixels) and record["scale"] > 1:
         placed["multiscale"] = True

@@ -36,9 +36,9 @@ class AdvancedFields:
             value=USUAL_BATCH,
             tooltip="Pieces looked at in a step; more need more memory.",
         )
-        self.steps = automatic_box("steps", "Steps", "Steps in an epoch, which ends with a check.")
-        self.steps.min = 0
-        self.steps.value = 0
+        self.steps = automatic_box(
+            "steps", "Steps", "Steps in an epoch, which ends with a check.", automatic=0
+        )
         self.rate = LineEdit(
             name="rate", tooltip="Learning rate at the start; empty for what suits the network."
         )

@@ -39,7 +39,7 @@ class TrainPanel(DockedWidget):
         self.advanced = AdvancedFields()
         self.plots = TrainingPlots()
         self.run = PushButton(text="Train", tooltip="Start a new training.")
-        self.pause = PushButton(text="Pause", tooltip="Let it wait; or go on with it.")
+        self.pause = PushButton(text="Pause", tooltip="Let the training wait, or go on with it.")
         self.stop = PushButton(text="Stop", tooltip="End it after this step. The model is kept.")
         self.progress = ProgressBar(visible=False, max=PROGRESS_PARTS)
         self.status = Note("status")

@@ -18,10 +18,12 @@ from napari_isr import _compare_work
 from napari_isr._compare_viewing import CURTAIN, NONE, SIDE_BY_SIDE
 from napari_isr._compare_widget import CompareWidget
 from napari_isr._layers import LayerSource, result_layer
+from napari_isr._trust import JUDGES
 from src_models.comparison import compare_with_truth, interpolated, profile
 from src_models.consistency import measure_consistency
 from src_models.degrade import binned
 from src_models.resolution import decorrelation_analysis, fourier_ring_correlation
+from src_models.tiling import Region
 
 RECORD = {"model": "microscopy-x2", "scale": 2}
 
@@ -243,6 +245,31 @@ def test_the_difference_lies_on_the_result_with_0_in_the_middle(
     assert viewer.layers[-1].name == "cells x2 [microscopy-x2] - bicubic x2"
 
 
+def test_a_difference_of_input_or_truth_is_refused_in_words(ready, qtbot, measure):
+    viewer, widget = ready
+    measure(widget)
+    names = [row.name for row in widget.table.rows]
+    for name in ("cells", "truth"):
+        widget.table.setCurrentCell(names.index(name), 0)
+        click(qtbot, widget.subtract)
+        assert "select one in the table" in widget.status.text
+    assert len(viewer.layers) == 3
+
+
+def test_a_preview_is_not_checked_and_what_judges_a_result_not_offered(dock, image, sharp):
+    viewer, widget = dock()
+    cells = viewer.add_image(image, name="cells")
+    source, part = LayerSource.of(cells), Region(0, 8, 0, 8)
+    preview = viewer.add_layer(result_layer(source, sharp[:16, :16], RECORD, part))
+    doubt = viewer.add_image(sharp, name="doubt", metadata={"napari-isr": {JUDGES: "cells x2"}})
+    result = add_result(viewer, cells, sharp)
+    assert widget.fields.input.value == cells
+    assert widget.fields.results.checked == [result]
+    assert preview in widget.fields.results.layers
+    assert doubt not in widget.fields.results.layers
+    assert doubt not in widget.fields.input.choices
+
+
 def test_bicubic_becomes_a_layer_on_the_input(ready, qtbot, measure, finish, image):
     viewer, widget = ready
     measure(widget)
@@ -376,7 +403,7 @@ def test_of_a_stack_the_displayed_plane_is_measured(
     np.testing.assert_array_equal(measured.rows[0].plane, image + 64)
     np.testing.assert_array_equal(measured.rows[2].plane, sharp + 64)
     viewer.dims.set_current_step(1, 0)
-    qtbot.waitUntil(lambda: "Measure again" in widget.number_note.text, timeout=5000)
+    qtbot.waitUntil(lambda: "Measure again" in widget.outdated_note.text, timeout=5000)
     click(qtbot, widget.subtract)
     finish(widget)
     difference = viewer.layers[-1].data
@@ -405,7 +432,7 @@ def test_layers_that_are_removed_or_replaced_leave_the_widget_whole(ready, qtbot
     viewer.layers[1].name = "the result"
     assert widget.table.item(2, 0).text() == "the result"
     viewer.layers["the result"].data = viewer.layers["the result"].data + 1
-    qtbot.waitUntil(lambda: "Measure again" in widget.number_note.text, timeout=5000)
+    qtbot.waitUntil(lambda: "Measure again" in widget.outdated_note.text, timeout=5000)
     viewer.layers.remove("truth")
     assert widget.fields.truth.value is None
     viewer.layers.clear()
@@ -480,7 +507,9 @@ def test_the_curtain_and_side_by_side_come_and_go_with_the_choice(ready, qtbot, 
     assert "left of it is 'cells'" in widget.view_note.text
     assert not viewer.layers["truth"].visible
     widget.view.value = SIDE_BY_SIDE
-    assert "From left to right: 'cells', 'cells x2 [microscopy-x2]', 'truth'" in widget.view_note.text
+    assert (
+        "From left to right: 'cells', 'cells x2 [microscopy-x2]', 'truth'" in widget.view_note.text
+    )
     assert all(layer.visible for layer in viewer.layers)
     widget.view.value = NONE
     assert widget.view_note.text == ""
