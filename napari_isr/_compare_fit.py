@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_isr._compare_request import Candidate, Request, record_of
+from napari_isr._compare_request import Candidate, Request, is_made_from, record_of
 from napari_isr._layers import LayerSource, layer_array
 from napari_isr._world import Units, from_world, to_world
+from src_models.axes import check_axes
 from src_models.errors import SuperResolutionError
 from src_models.intensity import check_dtype
 from src_models.picture import unit_name, unit_symbol
@@ -79,7 +80,7 @@ def check(
     if source is None:
         return Check(input_words=_NOTHING_OPEN)
     try:
-        taken = LayerSource.of(source)
+        taken = LayerSource.of(source, _axes_told(source, results))
         check_dtype(np.dtype(taken.array.dtype))
     except SuperResolutionError as error:
         return Check(input_words=str(error))
@@ -109,6 +110,19 @@ def check(
     size, unit = _pixel_size(taken)
     request = Request(origin, fitting, truth_candidate, size, unit, place)
     return Check("", result_words, truth_words, _hint(request, units), request)
+
+
+def _axes_told(source: napari.layers.Image, results: Sequence[napari.layers.Image]) -> str | None:
+    """Return the axes that a result of the input was made with; None if none tells."""
+    for layer in results:
+        settings = record_of(layer).get("settings")
+        axes = settings.get("axes") if isinstance(settings, dict) else None
+        if isinstance(axes, str) and is_made_from(layer, source, [*results, source]):
+            try:
+                return check_axes(axes, layer_array(source).shape)
+            except SuperResolutionError:  # it was made of other pixels
+                continue
+    return None
 
 
 def _plane_at(

@@ -28,4 +28,5 @@ def added_layer(new: NewLayer) -> napari.layers.Image:
     if "colormap" not in arguments and not arguments["rgb"]:
         colours = [(*colour, 1.0) for colour in (_BLUE, _WHITE, _RED)]
         arguments["colormap"] = Colormap(colours, name="blue-white-red")
-    return Image(new.pixels, metadata={RECORD: {MARK: arguments["name"]}}, **arguments)
+    record = {MARK: arguments["name"]} | new.record
+    return Image(new.pixels, metadata={RECORD: record}, **arguments)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     import napari.layers
 
 RECORD = "napari-isr"
-# Of layers that a comparison made; they are no results.
-MARK = "comparison"
+# Of layers that a comparison made; they are no results. Of what an interpolated one is made.
+MARK, BASELINE_OF = "comparison", "baseline of"
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,6 +111,15 @@ class Request:
 def is_made_here(layer: napari.layers.Layer) -> bool:
     """Tell a layer that is no image: a difference, an uncertainty; or the interpolated input."""
     return not {MARK, JUDGES}.isdisjoint(record_of(layer))
+
+
+def baselines(
+    layers: Iterable[napari.layers.Layer], source: napari.layers.Layer
+) -> dict[int, napari.layers.Layer]:
+    """Return the layers that hold an interpolated image, by how much larger they are."""
+    found = ((layer, record_of(layer)) for layer in layers)
+    identity = str(source.unique_id)
+    return {r["scale"]: layer for layer, r in found if r.get(BASELINE_OF) == identity}
 
 
 def record_of(layer: napari.layers.Layer) -> dict[str, Any]:

@@ -34,9 +34,12 @@ class CompareViews:
         self._layers: list[Any] = []
         self._request: Request | None = None
         self._result: Any = None
+        self._baselines: list[Any] = []
         choice.changed.connect(self._show)
 
-    def renew(self, request: Request | None, result: napari.layers.Image | None) -> None:
+    def renew(
+        self, request: Request | None, result: Any, baselines: list[napari.layers.Layer]
+    ) -> None:
         """Follow what is chosen; say so if the view has ended by itself.
 
         Parameters
@@ -45,8 +48,10 @@ class CompareViews:
             The layers.
         result : Image, optional
             The one that is right of the curtain.
+        baselines : list of Image
+            Layers of the interpolated input.
         """
-        self._request, self._result = request, result
+        self._request, self._result, self._baselines = request, result, baselines
         self._choice.enabled = request is not None
         if self._choice.value == NONE:
             return
@@ -60,7 +65,7 @@ class CompareViews:
         assert request is not None
         truth = [] if request.truth is None else [request.truth.layer]
         others = [candidate.layer for candidate in request.results]
-        return [self._result, request.input.layer, *others, *truth]
+        return [self._result, request.input.layer, *self._baselines, *others, *truth]
 
     def _show(self) -> None:
         self.stop()
@@ -73,6 +78,8 @@ class CompareViews:
         if kind == CURTAIN:
             shown: Curtain | SideBySide = Curtain(self._viewer, left, right)
             others = " Another row of the table shows another." if len(request.results) > 1 else ""
+            if not self._baselines:
+                others += " Add bicubic to see it, too."
             words = (
                 f"Move the mouse over the image: left of it is {left.name!r}, right of it "
                 f"{right.name!r}.{others}"

@@ -14,6 +14,7 @@ from napari_isr._compare_fit import Check, check
 from napari_isr._compare_layers import added_layer
 from napari_isr._compare_panel import ComparePanel
 from napari_isr._compare_plots import colours_of
+from napari_isr._compare_request import baselines
 from napari_isr._compare_table import as_csv
 from napari_isr._compare_viewing import CompareViews
 from napari_isr._compare_words import measured_in_words, outdated_in_words
@@ -252,12 +253,19 @@ class CompareWidget(ComparePanel):
         self.status.say(f"Layer {layer.name!r} added.")
 
     def _renew_view(self) -> None:
-        """Let the curtain show the result that is selected in the table, else the first."""
+        """Let the curtain show what is selected in the table, else the first result."""
         request, row = self._check.request, self.table.chosen
-        offered = [] if request is None else [candidate.layer for candidate in request.results]
-        chosen = row.candidate.layer if row is not None and row.kind == RESULT else None
-        first = offered[0] if offered else None
-        self._views.renew(request, chosen if chosen in offered else first)
+        if request is None:
+            self._views.renew(None, None, [])
+            return
+        made = baselines(self._viewer.layers, request.input.layer)
+        offered = [candidate.layer for candidate in request.results]
+        chosen = None
+        if row is not None:
+            chosen = row.candidate.layer if row.kind == RESULT else made.get(row.factor)
+        shown = [*offered, *made.values()]
+        right = chosen if chosen in shown else offered[0]
+        self._views.renew(request, right, list(made.values()))
 
     def _let_go(self) -> None:
         self._quit_worker()

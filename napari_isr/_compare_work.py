@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Generator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_isr._compare_request import Candidate, Request
+from napari_isr._compare_request import BASELINE_OF, Candidate, Request
 from napari_isr._workers import with_our_errors
 from napari_isr._world import Units
 from src_models.comparison import (
@@ -127,10 +127,11 @@ class Measured:
 
 @dataclass(frozen=True, eq=False)
 class NewLayer:
-    """A layer to add: pixels, and what `napari.layers.Image` takes besides."""
+    """A layer to add: pixels, what `napari.layers.Image` takes besides, and its record."""
 
     pixels: Any
     arguments: dict[str, Any]
+    record: dict[str, Any] = field(default_factory=dict)
 
 
 @with_our_errors
@@ -262,7 +263,7 @@ def interpolating(request: Request, factor: int) -> Generator[Step, None, NewLay
     origin = request.input.source
     pixels = interpolated_stack(origin.array, origin.axes, factor)
     placed = origin.placed(factor) | {"name": f"{origin.name} x{factor} [bicubic]"}
-    return NewLayer(pixels, placed)
+    return NewLayer(pixels, placed, {BASELINE_OF: origin.identity, "scale": factor})
 
 
 def _placement(row: Row) -> dict[str, Any]:

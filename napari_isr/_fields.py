@@ -30,6 +30,7 @@ class Note(Label):
     def __init__(self, name: str) -> None:
         super().__init__(value="", name=name)
         self.native.setWordWrap(True)
+        self.native.setTextFormat(Qt.TextFormat.PlainText)  # names of layers may look like HTML
         # A long file name must not widen the dock.
         self.native.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Minimum)
 

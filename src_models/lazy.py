@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from src_models.image_model import ImageModel
 
 # What a network may take for one tile of a block: most machines have it for each worker.
-_TILE_BYTES = 768 * 2**20
+_TILE_BYTES = 896 * 2**20
 # A dask graph holds a few kilobytes for each.
 _MOST_BLOCKS = 500_000
 
@@ -163,9 +163,10 @@ def upscale_lazily(
     Returns
     -------
     dask.array.Array
-        As `upscale` returns of the image in memory, to the bit where the intensities are
-        measured on all of it. Chunks are blocks of about 512 input pixels along Y and X and of
-        one plane; they follow from the image's size, not from its chunks.
+        As `upscale` returns of the image in memory: to the bit with the same `tile_size`, where
+        the intensities are measured on all of it; else within a grey level of 255. Chunks are
+        blocks of about 512 input pixels along Y and X and of one plane; they follow from the
+        image's size, not from its chunks.
 
     Raises
     ------

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -35,7 +35,7 @@ def measure_overlap(
         As for `src_models.upscale`.
     images : iterable of ndarray
         Images ``(Y, X)`` or ``(Y, X, C)`` of any dtype, of which the middle 96 x 96 pixels are
-        used; uniform noise, the hardest, is always among them.
+        used; noise, and the finest checkerboard and stripes, the hardest, are always among them.
     engine : {"auto", "keras", "openvino", "onnxruntime"}
         What runs the network.
 
@@ -46,10 +46,9 @@ def measure_overlap(
     """
     network = open_engine(model, engine)
     shape = (_SIZE, _SIZE, network.description.channels)
-    noise = np.random.default_rng(0).random(shape, np.float32)
     farthest = network.description.config.receptive_radius
     needed = 0
-    for image in (noise, *images):
+    for image in (*_hardest(shape), *images):
         middle = _middle(image)
         whole = upscale(middle, network, axes="YXC", tile_size=_SIZE, overlap=farthest)
         while needed < farthest:
@@ -58,6 +57,16 @@ def measure_overlap(
                 break
             needed = min(needed + _STEP, farthest)
     return needed
+
+
+def _hardest(shape: tuple[int, int, int]) -> Iterator[NDArray[np.float32]]:
+    """Yield noise of all levels and of two, and what repeats every two or four pixels."""
+    noise = np.random.default_rng(0).random(shape, np.float32)
+    yield noise
+    yield np.rint(noise)
+    y, x, _ = np.indices(shape)
+    for repeating in (y + x, x, y, x // 2, y // 2):
+        yield (repeating % 2).astype(np.float32)
 
 
 def _middle(image: NDArray[Any]) -> NDArray[np.float32]:

@@ -270,6 +270,33 @@ def test_a_preview_is_not_checked_and_what_judges_a_result_not_offered(dock, ima
     assert doubt not in widget.fields.input.choices
 
 
+def test_axes_are_those_that_a_result_was_made_with(dock, measure, image, sharp):
+    viewer, widget = dock()
+    cells = viewer.add_image(np.stack([image] * 5, axis=-1), name="cells", rgb=False)
+    record = RECORD | {"source": "cells", "settings": {"axes": "YXC"}}
+    pixels = np.stack([sharp] * 5, axis=-1)
+    viewer.add_image(pixels, name="result", rgb=False, metadata={"napari-isr": record})
+    widget.fields.input.value = cells
+    assert measure(widget).request.input.source.axes == "YXC"
+
+
+def test_the_views_show_bicubic_once_it_is_a_layer(ready, qtbot, measure, finish):
+    _, widget = ready
+    measure(widget)
+    widget.view.value = CURTAIN
+    assert "Add bicubic to see it" in widget.view_note.text
+    click(qtbot, widget.add_bicubic)
+    finish(widget)
+    qtbot.waitUntil(lambda: "Add bicubic" not in widget.view_note.text, timeout=5000)
+    assert widget.view.value == CURTAIN
+    assert "right of it 'cells x2 [microscopy-x2]'" in widget.view_note.text
+    names = [row.name for row in widget.table.rows]
+    widget.table.setCurrentCell(names.index("bicubic x2"), 0)
+    assert "right of it 'cells x2 [bicubic]'" in widget.view_note.text
+    widget.view.value = SIDE_BY_SIDE
+    assert "'cells', 'cells x2 [bicubic]', 'cells x2 [microscopy-x2]'" in widget.view_note.text
+
+
 def test_bicubic_becomes_a_layer_on_the_input(ready, qtbot, measure, finish, image):
     viewer, widget = ready
     measure(widget)

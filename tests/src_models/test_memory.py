@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from src_models import lazy
 from src_models.config import RDNConfig, RRDNConfig
 from src_models.memory import bytes_per_pixel, choose_tile_size
 from src_models.pretrained import BUNDLED, describe_model
@@ -52,6 +53,15 @@ def test_the_overlap_costs_under_a_tenth_of_the_work(with_memory, name: str, eng
     description = describe_model(name)
     assert description.overlap is not None
     size = choose_tile_size(description.config, description.overlap, 1, engine)
+    assert (1 + 2 * description.overlap / size) ** 2 < 1.1
+
+
+@pytest.mark.parametrize("name", sorted(BUNDLED))
+def test_so_it_does_where_memory_is_bounded_because_the_image_is_lazy(name: str) -> None:
+    description = describe_model(name)
+    assert description.overlap is not None
+    budget = lazy._TILE_BYTES
+    size = choose_tile_size(description.config, description.overlap, 1, "openvino", budget)
     assert (1 + 2 * description.overlap / size) ** 2 < 1.1
 
 

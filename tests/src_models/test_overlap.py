@@ -6,13 +6,28 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import pytest
 
 from src_models import describe_model, measure_overlap, upscale
+from src_models.pretrained import BUNDLED
 
 MODEL = "microscopy-x2"
 
 
-def test_the_bundled_models_overlap_is_enough() -> None:
+@pytest.mark.parametrize("name", sorted(BUNDLED))
+def test_the_bundled_models_overlap_is_enough(name: str) -> None:
+    overlap = describe_model(name).overlap
+    rng = np.random.default_rng(1)
+    rows, columns = np.indices((60, 70))
+    images = [rng.random((60, 70)), rng.integers(0, 2, (60, 70)), (rows + columns) % 2]
+    images += [rows % 2, columns // 2 % 2, columns > 25]
+    for image in np.array(images, np.float32):
+        whole = upscale(image, name, axes="YX", tile_size=96, overlap=60)
+        tiled = upscale(image, name, axes="YX", tile_size=25, overlap=overlap)
+        assert np.abs(whole - tiled).max() < 1 / 255
+
+
+def test_what_is_measured_is_enough_for_other_images() -> None:
     image = np.random.default_rng(1).random((60, 70), np.float32)
     needed = measure_overlap(MODEL, [image])
     assert 0 < needed <= describe_model(MODEL).overlap
