@@ -157,6 +157,16 @@ def test_its_record_is_plain_json() -> None:
     assert measure_consistency(sharp(), unknown).record["share"] is None
 
 
+def test_a_plane_without_signal_does_not_decide_about_the_noise() -> None:
+    rng = np.random.default_rng(0)
+    truth = np.stack([sharp(seed=z) for z in range(5)])
+    image = np.stack([means(plane) + rng.normal(0, 50, (64, 80)) for plane in truth])
+    truth[2], image[2] = 0, 0
+    found = measure_consistency(truth, image, axes="ZYX")
+    assert found.sigmas[0] == pytest.approx(50, rel=0.2)
+    assert found.share > 0.99
+
+
 def test_noise_of_small_images_is_noise_too() -> None:
     image = np.random.default_rng(1).integers(0, 60000, (20, 30)).astype(np.uint16)
     result = np.kron(image, np.ones((2, 2), np.uint16)) + np.uint16(50)
