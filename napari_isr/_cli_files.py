@@ -131,8 +131,7 @@ def _compare(truth: Picture, image: Picture) -> dict[str, float]:
             f"Received: {truth.axes} {shapes[0]} and {image.axes} {shapes[1]}. "
             "Give a result and the truth at its own size."
         )
-    both_bytes = truth.dtype == image.dtype == np.uint8
-    data_range = 255.0 if both_bytes else usual_range(a.astype(np.float64))
+    data_range = usual_range(np.asarray(truth.array))
     record = asdict(compare_with_truth(a, b, data_range=data_range))
     if math.isnan(record["ssim"]):
         record.pop("ssim")

@@ -41,7 +41,7 @@ _VALIDATION = ValidationSettings(patches=8, size=64)
 _VALIDATION_SHARE = 0.15
 
 _GOALS = {
-    "faithful": "Faithful: as close to the truth as can be; for measuring.",
+    "faithful": "Faithful: as close to the truth as can be; invents the least.",
     "sharp": "Sharp: a faithful phase, then one that pleases the eye and invents detail; not for "
     "measuring.",
 }

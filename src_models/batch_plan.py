@@ -293,9 +293,10 @@ def uncertainty_job(job: Job) -> Job:
     name = job.target.name
     stem = name.removesuffix(ending) if name.endswith(ending) else job.target.stem
     kept: FileFormat = "ome-zarr" if job.format == "ome-zarr" else "ome-tiff"
-    return replace(
-        job, target=job.target.with_name(f"{stem}_uncertainty{ENDINGS[kept]}"), format=kept
-    )
+    # Results that differ in their endings alone keep uncertainties of their own.
+    of = "" if job.format == kept else ending.replace(".", "-")
+    target = job.target.with_name(f"{stem}{of}_uncertainty{ENDINGS[kept]}")
+    return replace(job, target=target, format=kept)
 
 
 def network_pixels(picture: Picture, channels: int) -> int:

@@ -90,7 +90,7 @@ def expected_error_steps(
 def _levels(result: NDArray[Any], axes: str, channel: int) -> tuple[float, float]:
     """Return the ends of the central range of a channel."""
     values = result.take(channel, axis=axes.index("C")) if "C" in axes else result
-    values = values[np.isfinite(values)]
+    values = values[np.isfinite(values)].astype(np.float64)
     low, high = np.percentile(values, _CENTRAL) if values.size else (0.0, 0.0)
     return float(low), float(high)
 

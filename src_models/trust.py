@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Unpack
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Unpack, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,7 @@ from src_models.axes import ArrayLike, check_axes, guess_axes
 from src_models.consistency import Consistency, measure_consistency_steps
 from src_models.engines import Engine, open_engine
 from src_models.error_estimate import expected_error_steps
+from src_models.errors import InvalidInputError
 from src_models.pipeline import Progress
 from src_models.predict import HowToUpscale, upscale_steps
 from src_models.pretrained import DEFAULT_MODEL
@@ -77,6 +78,7 @@ def judged_steps(
     -------
     Judged
     """
+    check_uncertainty(uncertainty)
     network = open_engine(model, how.get("engine", "auto"))
     axes = how.get("axes")
     letters = check_axes(guess_axes(image.shape) if axes is None else axes, image.shape)
@@ -98,6 +100,21 @@ def judged_steps(
         )
         found = yield from telling(comparing, lambda: _ALL_TILES)
     return Judged(result, spread, found)
+
+
+def check_uncertainty(asked: object) -> None:
+    """Refuse a kind of uncertainty that there is not.
+
+    Raises
+    ------
+    InvalidInputError
+        If it is none of `Uncertainty`, nor None.
+    """
+    if asked is not None and asked not in get_args(Uncertainty):
+        raise InvalidInputError(
+            f"uncertainty must be one of {list(get_args(Uncertainty))}, or None. "
+            f"Received: {asked!r}."
+        )
 
 
 def worst_of_colours(values: NDArray[Any]) -> NDArray[Any]:

@@ -168,6 +168,9 @@ def test_compare_tells_how_close_images_are(isr, tmp_path) -> None:
     assert record["psnr_fitted"] is None or record["psnr_fitted"] > 200
     assert 0.9 < record["ssim"] < 1
     assert record["nrmse"] == pytest.approx(5 / np.sqrt(np.mean(truth.astype(float) ** 2)))
+    tifffile.imwrite(tmp_path / "b.tif", (truth + 5).astype(np.float32))
+    as_floats = json.loads(isr("compare", "a.png", "b.tif", "--json").stdout)
+    assert as_floats["psnr"] == pytest.approx(record["psnr"]), "the range is the truth's"
     assert "PSNR" in isr("compare", "a.png", "a.png").stdout
     wrong = isr("compare", "a.png", "c.png")
     assert wrong.returncode == 2

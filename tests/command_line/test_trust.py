@@ -9,7 +9,8 @@ import pytest
 from PIL import Image
 
 from src_models import measure_consistency, upscale, upscale_with_uncertainty
-from src_models.image_io import read_image
+from src_models.image_io import read_image, write_image
+from src_models.picture import Picture
 
 
 @pytest.fixture
@@ -26,9 +27,9 @@ def test_the_uncertainty_stands_beside_the_result(isr, image, tmp_path, tiny_net
     done = isr(*asked)
     assert done.returncode == 0, done.stderr
     names = sorted(p.name for p in (tmp_path / "out").iterdir() if p.name[0] != ".")
-    assert names == ["a_x2.png", "a_x2_uncertainty.ome.tif"]
+    assert names == ["a_x2-png_uncertainty.ome.tif", "a_x2.png"]
     result, uncertainty = upscale_with_uncertainty(image, model)
-    written = [read_image(tmp_path / "out" / name).array for name in names]
+    written = [read_image(tmp_path / "out" / name).array for name in reversed(names)]
     np.testing.assert_array_equal(np.squeeze(written[0]), result)
     np.testing.assert_allclose(np.squeeze(written[1]), uncertainty, atol=1e-3)
     assert "done before" in isr(*asked).stderr
@@ -58,7 +59,7 @@ def test_an_uncertainty_that_is_there_is_not_overwritten_unasked(
 ) -> None:
     model = tiny_network().save(tmp_path / "tiny")
     (tmp_path / "out").mkdir()
-    other = tmp_path / "out" / "a_x2_uncertainty.ome.tif"
+    other = tmp_path / "out" / "a_x2-png_uncertainty.ome.tif"
     other.write_text("somebody's")
     asked = ["upscale", "a.png", "-o", "out", "-m", model, "--uncertainty"]
     done = isr(*asked)
@@ -68,6 +69,21 @@ def test_an_uncertainty_that_is_there_is_not_overwritten_unasked(
     assert sorted(p.name for p in other.parent.iterdir()) == [other.name]
     assert isr(*asked, "--overwrite").returncode == 0
     assert read_image(other).array.dtype == np.float32
+
+
+def test_images_that_differ_in_their_endings_alone_keep_both_uncertainties(
+    isr, image, tmp_path, tiny_network
+) -> None:
+    model = tiny_network().save(tmp_path / "tiny")
+    (tmp_path / "in").mkdir()
+    (tmp_path / "a.png").rename(tmp_path / "in" / "a.png")
+    write_image(Picture(array=image.astype(np.uint16), axes="YX"), tmp_path / "in" / "a.tif")
+    done = isr("upscale", "in", "-o", "out", "-m", model, "--uncertainty", "--overwrite")
+    assert done.returncode == 0, done.stdout
+    assert sorted(path.name for path in (tmp_path / "out").glob("a*uncertainty*")) == [
+        "a_x2-png_uncertainty.ome.tif",
+        "a_x2_uncertainty.ome.tif",
+    ]
 
 
 @pytest.mark.parametrize("ending", ["tif", "zarr", "png"])

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from src_models import expected_error, measure_consistency, upscale, upscale_with_uncertainty
+from src_models.errors import InvalidInputError
 from src_models.steps import drained
 from src_models.trust import judged_steps
 
@@ -51,3 +52,15 @@ def test_it_can_be_cancelled_after_the_last_tile(tiny_network: Networks) -> None
     steps = judged_steps(picture(), tiny_network(), uncertainty="expected error")
     told = [step for step in steps if step.done == step.total]
     assert len(told) > 4  # the last tiles, and each plane of both judgements
+
+
+@pytest.mark.parametrize("asked", ["expected_error", True])
+def test_an_uncertainty_that_there_is_not_is_refused(tiny_network: Networks, asked: Any) -> None:
+    with pytest.raises(InvalidInputError, match="'expected error', 'standard deviation'"):
+        drained(judged_steps(picture(), tiny_network(), uncertainty=asked))
+
+
+def test_the_error_of_a_mask_can_be_expected(tiny_network: Networks) -> None:
+    mask = picture() > 2000
+    judged = drained(judged_steps(mask, tiny_network(), uncertainty="expected error"))
+    assert np.isfinite(judged.uncertainty).all()
