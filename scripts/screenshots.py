@@ -184,7 +184,6 @@ def train() -> None:
     _, widget = viewer.window.add_plugin_dock_widget("napari-isr", "Train")
     click(widget.images.check)
     until_trained(widget)
-    take(viewer, "train")
     widget.network.length.value = 1
     click(widget.run)
     while len(widget.plots.scores) < 5:
