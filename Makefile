@@ -22,6 +22,7 @@ $(READY): pyproject.toml scripts/setup.sh
 demo: $(READY)    ## upscale a bundled image with a bundled model and say where the result is
 	$(BIN)/python examples/demo.py
 
+# with_screen.sh says so where there is neither a screen nor Xvfb.
 test: $(READY)    ## run the tests, on screens of their own; one file alone: ARGS="tests/test_x.py -n 0"
 	bash scripts/with_screen.sh $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile $(ARGS)
 

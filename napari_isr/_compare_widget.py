@@ -258,14 +258,13 @@ class CompareWidget(ComparePanel):
         if request is None:
             self._views.renew(None, None, [])
             return
-        made = baselines(self._viewer.layers, request.input.layer)
-        offered = [candidate.layer for candidate in request.results]
+        bicubic = baselines(self._viewer.layers, request.input.layer)
+        results = [candidate.layer for candidate in request.results]
         chosen = None
         if row is not None:
-            chosen = row.candidate.layer if row.kind == RESULT else made.get(row.factor)
-        shown = [*offered, *made.values()]
-        right = chosen if chosen in shown else offered[0]
-        self._views.renew(request, right, list(made.values()))
+            chosen = row.candidate.layer if row.kind == RESULT else bicubic.get(row.factor)
+        right = chosen if chosen in [*results, *bicubic.values()] else results[0]
+        self._views.renew(request, right, list(bicubic.values()))
 
     def _let_go(self) -> None:
         self._quit_worker()

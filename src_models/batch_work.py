@@ -235,9 +235,8 @@ def _streamed(
         with writing(job.target), closing(steps):
             for progress in steps:
                 yield FileProgress(job, progress.done, progress.total)
+            add_record(temporary, _record(network, identity, job) | how_made(settings))
             found: Mapping[str, Any] = read_zarr_image(temporary).record["consistency"]
-            record = _record(network, identity, job) | how_made(settings)
-            add_record(temporary, record | {"consistency": found})
             flush_to_disk(temporary)
     except MemoryError as error:
         raise OutOfMemoryError("There is not enough memory for the image.") from error

@@ -11,7 +11,7 @@ from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -86,15 +86,6 @@ class Consistency(Agreement):
     residual: NDArray[np.float32]
 
 
-class _Part(NamedTuple):
-    """The difference ``(Y, X)`` of some pixels of a plane, in sigmas."""
-
-    plane: Plane
-    rows: slice
-    columns: slice
-    difference: NDArray[np.float64]
-
-
 def measure_consistency(
     result: NDArray[Any],
     image: ArrayLike,
@@ -132,14 +123,13 @@ def measure_consistency(
 
     Notes
     -----
-    Noise is estimated by `src_models.noise`, once per channel: the median of
-    three planes, of the middle of each.
-    It was preferred to scikit-image's median of wavelet coefficients: of noise that was added to
-    photos it came closer on all five of Set5, and it needs no further package. Either takes some
-    structure of a clean image for noise, so on clean images the share is lenient. The noise counts
-    at least as much as rounding does: to whole numbers, or to 255 levels of the range of floats.
-    Photon noise grows with brightness and this figure is its mean, so bright structures disagree
-    more easily.
+    Noise is estimated by `src_models.noise`, once per channel: the median of three planes, of the
+    middle of each. It was preferred to scikit-image's median of wavelet coefficients: of noise
+    that was added to photos it came closer on all five of Set5, and it needs no further package.
+    Either takes some structure of a clean image for noise, so on clean images the share is
+    lenient. The noise counts at least as much as rounding does: to whole numbers, or to 255
+    levels of the range of floats. Photon noise grows with brightness and this figure is its mean,
+    so bright structures disagree more easily.
     """
     return drained(measure_consistency_steps(result, image, axes=axes, model=model, sigma=sigma))
 
@@ -154,15 +144,9 @@ def measure_consistency_steps(
 ) -> Generator[None, None, Consistency]:
     """Do the same step by step; closing the generator cancels."""
     residual = np.zeros(image.shape, np.float32)
-    comparing = _compared(result, image, axes, model, sigma)
-    while True:
-        try:
-            stack, part = next(comparing)
-        except StopIteration as end:
-            found: Agreement = end.value
-            break
-        stack.write(residual, part.plane, part.rows, part.columns, part.difference[..., None])
-        yield
+    found = yield from measure_agreement_steps(
+        result, image, axes=axes, model=model, sigma=sigma, residual=residual
+    )
     return Consistency(
         residual=residual,
         share=found.share,
@@ -177,25 +161,22 @@ def measure_agreement_steps(
     *,
     axes: str | None = None,
     model: str | Path | ModelDescription | None = None,
+    sigma: float | None = None,
+    residual: NDArray[np.float32] | None = None,
 ) -> Generator[None, None, Agreement]:
-    """Compare as `measure_consistency` does, of images of any size: parts of both are read."""
-    comparing = _compared(result, image, axes, model, None)
-    while True:
-        try:
-            next(comparing)
-        except StopIteration as end:
-            found: Agreement = end.value
-            return found
-        yield
+    """Compare as `measure_consistency` does, reading parts of images of any size.
 
+    Parameters
+    ----------
+    result, image, axes, model, sigma
+        As for `measure_consistency`; any array-like.
+    residual : ndarray of float32, optional
+        Of the shape of the image, to be filled with the differences in sigmas.
 
-def _compared(
-    result: ArrayLike,
-    image: ArrayLike,
-    axes: str | None,
-    model: str | Path | ModelDescription | None,
-    sigma: float | None,
-) -> Generator[tuple[ImageStack, _Part], None, Agreement]:
+    Returns
+    -------
+    Agreement
+    """
     letters = check_axes(guess_axes(image.shape) if axes is None else axes, image.shape)
     y = letters.index("Y")
     at = result.shape[y] // image.shape[y] if len(result.shape) == len(letters) else 1
@@ -213,7 +194,9 @@ def _compared(
             difference /= sigmas[plane.channel]
             within += int((np.abs(difference) <= _WITHIN).sum())
             compared += int(np.isfinite(difference).sum())
-            yield stack, _Part(plane, rows, columns, difference)
+            if residual is not None:
+                stack.write(residual, plane, rows, columns, difference[..., None])
+            yield
     share = within / compared if compared else math.nan
     return Agreement(share=share, sigmas=tuple(sigmas.values()), degradation=way.name)
 

@@ -36,7 +36,9 @@ class KerasEngine:
         self.description: ModelDescription = network.description
         is_ours = bool(getattr(network, "is_as_built", False))
         self._half = is_ours and (bool(graphics_processors()) if half is None else half)
-        self.reason = f"{reason} Its dense blocks compute in half precision." * self._half or reason
+        self.reason = reason
+        if self._half:
+            self.reason = f"{reason} Dense blocks compute in half precision.".lstrip()
         self._lock = threading.Lock()
         self._compiled: Any = None
 

@@ -206,10 +206,11 @@ def open_levels(path: Path) -> list[Any]:
 
 
 def add_record(path: Path, record: Mapping[str, Any]) -> None:
-    """Write into an OME-Zarr image how it was made."""
+    """Write into an OME-Zarr image how it was made, beside what it tells of that already."""
     import zarr
 
-    zarr.open_group(os.fspath(path), mode="r+").attrs[RECORD_KEY] = dict(record)
+    attributes: Any = zarr.open_group(os.fspath(path), mode="r+").attrs
+    attributes[RECORD_KEY] = attributes.get(RECORD_KEY, {}) | dict(record)
 
 
 def _origin(image: ZarrImage, axis: str, factor: float) -> float:

@@ -37,7 +37,7 @@ def test_half_precision_is_within_a_thousandth_of_the_range(name: str) -> None:
     answer = engine.run(batch)
     assert answer.dtype == np.float32
     assert 0 < np.abs(answer - expected).max() < 1e-3 * np.ptp(expected)
-    assert engine.reason == "As asked for. Its dense blocks compute in half precision."
+    assert engine.reason == "As asked for. Dense blocks compute in half precision."
 
 
 @pytest.mark.parametrize("kind", ["rdn", "rrdn"])
