@@ -69,7 +69,7 @@ def upscale(
     tile_size, overlap, batch_size : int, optional
         As for `src_models.upscale`.
     engine : {"auto", "keras", "openvino", "onnxruntime"}
-        What runs the network; by default whatever is fastest here.
+        What runs the network; by default what suits the machine.
     self_ensemble, keep_intensities : bool
         As for `src_models.upscale`.
     uncertainty : {"expected error", "standard deviation"}, optional

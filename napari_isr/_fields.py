@@ -132,7 +132,7 @@ def engine_box() -> ComboBox:
     return ComboBox(
         name="engine",
         label="Engine",
-        tooltip="What runs the network. Automatic takes the fastest that is installed.",
+        tooltip="What runs the network. Automatic takes what suits the machine.",
         choices=_ENGINES,
         value="auto",
     )

@@ -17,6 +17,8 @@ _OTHER_THEME = re.compile(r"^!\[.*#only-dark\)\n", re.MULTILINE)
 # What only the site's builder knows: blocks in tabs and boxes, and the reference from docstrings.
 _BLOCK = re.compile(r'^(?:===|!!!|\?\?\?)(?: \w+)? "(.+)"\n\n?((?:(?: {4}.*)?\n)+)', re.MULTILINE)
 _REFERENCE = re.compile(r"^::: ([\w.]+)(\n {4,}.*)*$", re.MULTILINE)
+# Links to files that do not come with the package.
+_ELSEWHERE = re.compile(r"(?<!!)\[([^\]]+)\]\((?!https?:|#|[\w-]+\.md)[^)]+\)")
 _COMMENT = re.compile(r"^ *<!--.*?-->\n", re.MULTILINE)
 
 
@@ -82,7 +84,8 @@ def for_qt(text: str) -> str:
     """Return a page of the site as Markdown that Qt can show."""
     text = _COMMENT.sub("", _OTHER_THEME.sub("", text))
     text = _BLOCK.sub(lambda m: f"**{m[1]}**\n\n{re.sub('(?m)^ {4}', '', m[2])}\n", text)
-    return _REFERENCE.sub(r"- `\1`: see `help(\1)` in Python", text)
+    text = _REFERENCE.sub(r"- `\1`: see `help(\1)` in Python", text)
+    return _ELSEWHERE.sub(r"\1", text)
 
 
 def _anchor(heading: str) -> str:

@@ -61,7 +61,7 @@ SIZES: Mapping[str, Size] = MappingProxyType(
             100,
         ),
         "medium": Size(
-            "as the bundled models; minutes to hours on a processor",
+            "about the size of the bundled models; half an hour to hours on a processor",
             {"C": 3, "D": 4, "G": 16, "G0": 32},
             {"C": 3, "D": 2, "T": 2, "G": 16, "G0": 32},
             1e-3,

@@ -117,7 +117,7 @@ class UpscalePanel(Container[Any]):
     def _make_work(self) -> None:
         self.preview = PushButton(
             text="Preview what I see",
-            tooltip="Upscale only what the canvas shows, in about a second.",
+            tooltip="Upscale only what the canvas shows, in a few seconds.",
         )
         self.run = PushButton(text="Run", tooltip="Upscale the whole layer into a new one.")
         self.cancel = PushButton(text="Cancel", tooltip="Stop after the tile in work.")

@@ -31,7 +31,7 @@ class BatchSettings:
     model : str, Path, RDN or RRDN
         Name of a model, path of a model file; or a model, with one job at a time.
     engine : {"auto", "keras", "openvino", "onnxruntime"}
-        What runs the network; "auto" for the fastest there is.
+        What runs the network; "auto" for what suits the machine.
     axes : str or None
         Meaning of the dimensions, where the files say it wrongly or not.
     tile_size : int or None

@@ -1,4 +1,4 @@
-"""Run networks with OpenVINO: the fastest on processors, and started in no time.
+"""Run networks with OpenVINO: fast on processors, sparing of memory, and started in no time.
 
 The network is written down straight from its configuration and weights, so neither Keras nor
 TensorFlow is imported.

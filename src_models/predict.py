@@ -80,7 +80,7 @@ def upscale(
     batch_size : int, optional
         Tiles run at a time, 1 by default.
     engine : {"auto", "keras", "openvino", "onnxruntime"}
-        What runs the network; by default whatever is fastest here, see `src_models.engines`.
+        What runs the network; by default what suits the machine, see `src_models.engines`.
     self_ensemble : bool
         Average over eight flips and quarter turns: a little closer to the truth in eight times the
         time, see `src_models.self_ensemble`.
