@@ -131,6 +131,10 @@ class Torch:
         """Join channels."""
         return self.torch.cat(list(parts), 1)
 
+    def fuse(self, parts: Any, name: str, factor: float = 1.0) -> Any:
+        """Close a dense block."""
+        return self.add(parts[0], self.conv(self.concat(parts), name), factor)
+
     def add(self, a: Any, b: Any, factor: float = 1.0) -> Any:
         """Return ``a + factor * b``."""
         return self.torch.add(a, b, alpha=factor)

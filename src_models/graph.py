@@ -1,4 +1,4 @@
-"""The networks as a walk over five operations, for any library that has these. Free of Keras.
+"""The networks as a walk over a few operations, for any library that has these. Free of Keras.
 
 `RDN` and `RRDN` say the same in Keras' layers; a test holds that both agree.
 """
@@ -24,6 +24,9 @@ class Operations(Protocol[Tensor]):
 
     def concat(self, parts: Sequence[Tensor]) -> Tensor:
         """Put the channels of features one behind the other."""
+
+    def fuse(self, parts: Sequence[Tensor], name: str, factor: float = 1.0) -> Tensor:
+        """Return the first part plus `factor` times the convolution of all: a dense block's end."""
 
     def add(self, a: Tensor, b: Tensor, factor: float = 1.0) -> Tensor:
         """Return ``a + factor * b``."""
@@ -63,7 +66,7 @@ def _walk_rdn(config: RDNConfig, image: Tensor, ops: Operations[Tensor]) -> Tens
     blocks = []
     for d in range(1, config.D + 1):
         dense = _dense(x, [f"F_{d}_{c}" for c in range(1, config.C + 1)], ops)
-        x = ops.add(ops.conv(dense, f"LFF_{d}"), x)
+        x = ops.fuse(dense, f"LFF_{d}")
         blocks.append(x)
     x = ops.conv(ops.conv(_joined(blocks, ops), "GFF_1"), "GFF_2")
     x = ops.add(x, first)
@@ -81,7 +84,7 @@ def _walk_rrdn(config: RRDNConfig, image: Tensor, ops: Operations[Tensor]) -> Te
         outer = x
         for d in range(1, config.D + 1):
             dense = _dense(x, [f"F_{t}_{d}_{c}" for c in range(1, config.C + 1)], ops)
-            x = ops.add(x, ops.conv(dense, f"LFF_{t}_{d}"), config.beta)
+            x = ops.fuse(dense, f"LFF_{t}_{d}", config.beta)
         x = ops.add(outer, x, config.beta)
     x = ops.add(ops.conv(x, "post_blocks_conv"), first)
     x = ops.conv(x, "PreShuffle")
@@ -90,12 +93,12 @@ def _walk_rrdn(config: RRDNConfig, image: Tensor, ops: Operations[Tensor]) -> Te
     return ops.conv(x, "SR")
 
 
-def _dense(x: Tensor, names: list[str], ops: Operations[Tensor]) -> Tensor:
-    """Append the output of each convolution to its input: the dense part of an RDB."""
+def _dense(x: Tensor, names: list[str], ops: Operations[Tensor]) -> list[Tensor]:
+    """Return features and what each convolution makes of all before it: an RDB's dense part."""
     parts = [x]
     for name in names:
         parts.append(ops.conv(_joined(parts, ops), name, relu=True))
-    return _joined(parts, ops)
+    return parts
 
 
 def _joined(parts: list[Tensor], ops: Operations[Tensor]) -> Tensor:

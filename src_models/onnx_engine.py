@@ -165,6 +165,10 @@ class OnnxOperations:
         """Put channels one behind the other."""
         return self.node("Concat", parts, axis=1)
 
+    def fuse(self, parts: Sequence[str], name: str, factor: float = 1.0) -> str:
+        """Close a dense block, see `src_models.graph.Operations`."""
+        return self.add(parts[0], self.conv(self.concat(parts), name), factor)
+
     def add(self, a: str, b: str, factor: float = 1.0) -> str:
         """Return ``a + factor * b``."""
         if factor != 1:

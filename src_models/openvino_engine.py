@@ -29,7 +29,7 @@ _SETTINGS = {"INFERENCE_PRECISION_HINT": "f32", "PERFORMANCE_HINT": "LATENCY"}
 _MOST_SHAPES = 4
 # Of `write_down`: raised when it writes a network down in another way, which rounds otherwise, so
 # that nothing that an older version compiled is taken for this one's.
-_VERSION = 2
+_VERSION = 3
 
 
 class OpenVinoEngine:
@@ -164,17 +164,38 @@ class OpenVinoOperations:
 
     def conv(self, x: Any, name: str, relu: bool = False) -> Any:
         """Run a convolution, see `src_models.graph.Operations`."""
-        kernel = self._weights[f"{name}/kernel"].transpose(3, 2, 0, 1)
-        bias = self._weights[f"{name}/bias"].reshape(1, -1, 1, 1)
-        pad = [kernel.shape[-1] // 2] * 2
-        filters = self._ops.constant(np.ascontiguousarray(kernel))
-        x = self._ops.convolution(x, filters, [1, 1], pad, pad, [1, 1], name=name)
-        x = self._ops.add(x, self._ops.constant(bias))
-        return self._ops.relu(x) if relu else x
+        kernel, bias = self._weights[f"{name}/kernel"], self._weights[f"{name}/bias"]
+        answer = self._sum(x if isinstance(x, list) else [x], kernel, bias)
+        return self._ops.relu(answer) if relu else answer
 
-    def concat(self, parts: Sequence[Any]) -> Any:
-        """Put channels one behind the other."""
-        return self._ops.concat(list(parts), 1)
+    def fuse(self, parts: Sequence[Any], name: str, factor: float = 1.0) -> Any:
+        """Close a dense block: the middle of its kernel adds the first part as well."""
+        kernel = self._weights[f"{name}/kernel"] * np.float32(factor)
+        bias = self._weights[f"{name}/bias"] * np.float32(factor)
+        middle, channels = kernel.shape[0] // 2, bias.size
+        kernel[middle, middle, :channels] += np.eye(channels, dtype=np.float32)
+        return self._sum(parts, kernel, bias)
+
+    def _sum(
+        self, parts: Sequence[Any], kernel: NDArray[np.float32], bias: NDArray[np.float32]
+    ) -> Any:
+        """Convolve parts of features, each with its channels of a kernel, and add the answers."""
+        pad = [kernel.shape[0] // 2] * 2
+        answer, start = self._ops.constant(bias.reshape(1, -1, 1, 1)), 0
+        for part in parts:
+            stop = start + part.get_output_partial_shape(0)[1].get_length()
+            own = np.ascontiguousarray(kernel[:, :, start:stop].transpose(3, 2, 0, 1))
+            filters = self._ops.constant(own)
+            convolved = self._ops.convolution(part, filters, [1, 1], pad, pad, [1, 1])
+            answer, start = self._ops.add(convolved, answer), stop
+        return answer
+
+    def concat(self, parts: Sequence[Any]) -> list[Any]:
+        """Leave the parts as they are: a convolution of all is the sum of one of each.
+
+        So nothing is copied, and no part is kept for the others.
+        """
+        return list(parts)
 
     def add(self, a: Any, b: Any, factor: float = 1.0) -> Any:
         """Return ``a + factor * b``."""

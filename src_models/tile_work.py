@@ -22,11 +22,13 @@ from src_models.errors import (
 from src_models.foreign_config import OnnxConfig
 from src_models.intensity import IntensityRange, as_dtype
 from src_models.memory import choose_tile_size
-from src_models.tiling import Region, Tile, split_region
+from src_models.tiling import Region, Tile, split, split_region
 
 # Enough context for most networks: the *effective* receptive field is far below the possible one.
 _USUAL_OVERLAP = 16
 _BLOCK = 1024
+# Pixels of the result that are mapped to the stored intensities at a time.
+_STRIP = 2**16
 # Up to this share, hot pixels explain pixels far out of range.
 _MANY_FAR = 0.002
 _FEW_PIXELS = 100
@@ -198,9 +200,25 @@ class TileWork:
             if residual.shape[-1] < self.channels:
                 unit = unit.mean(axis=-1, keepdims=True)
             self._not_finite += residual.size - int(np.isfinite(residual).sum())
-            around = residual.repeat(self.scale, axis=0).repeat(self.scale, axis=1)
-            stored = self.ranges[plane.channel].to_stored(unit, around, self.out.dtype)
-            self.stack.write(self.out, self._plane_in_out(plane), *self._in_out(tile), stored)
+            self._write(unit, residual, plane, tile)
+
+    def _write(
+        self,
+        unit: NDArray[np.float32],
+        residual: NDArray[np.float64],
+        plane: Plane,
+        tile: Tile,
+    ) -> None:
+        """Map an answer to the stored intensities, strip by strip: the steps stay in the cache."""
+        levels, place = self.ranges[plane.channel], self._plane_in_out(plane)
+        rows, columns = self._in_out(tile)
+        height = max(_STRIP // (residual.shape[1] * self.scale**2), 1)
+        for start, stop in split(0, len(residual), height):
+            around = residual[start:stop].repeat(self.scale, axis=0).repeat(self.scale, axis=1)
+            strip = slice(start * self.scale, stop * self.scale)
+            stored = levels.to_stored(unit[strip], around, self.out.dtype)
+            part = slice(rows.start + strip.start, rows.start + strip.stop)
+            self.stack.write(self.out, place, part, columns, stored)
 
     def _in_out(self, tile: Tile) -> tuple[slice, slice]:
         """Shift a tile's place in the whole result to its place in the region's."""
