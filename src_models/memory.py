@@ -16,9 +16,9 @@ _SMALLEST, _USUAL = 32, 512
 _TIMES_OVERLAP = 44
 _LANES = 16
 # Peak resident memory over what `_features` says, as measured (docs/performance.md): OpenVINO
-# 0.9 to 1.2, Keras on TensorFlow 1.1 to 1.7, ONNX Runtime 1.2 to 2.4, the highest for a network
+# 0.6 to 1.1, Keras on TensorFlow 1.1 to 1.7, ONNX Runtime 1.2 to 2.4, the highest for a network
 # of 8 features, whose tiles are small anyway.
-_OVER = {"openvino": 1.3, "keras": 1.5, "onnxruntime": 1.8}
+_OVER = {"openvino": 1.2, "keras": 1.5, "onnxruntime": 1.8}
 
 
 def bytes_per_pixel(config: AnyConfig, engine: str = "keras") -> int:
@@ -32,21 +32,23 @@ def bytes_per_pixel(config: AnyConfig, engine: str = "keras") -> int:
         What runs it: ``"keras"``, ``"openvino"`` or ``"onnxruntime"``; any other is taken to need
         as much as the one that needs the most.
     """
-    return math.ceil(4 * _features(config) * _OVER.get(engine, max(_OVER.values())))
+    features = _features(config, copies=engine != "openvino")
+    return math.ceil(4 * features * _OVER.get(engine, max(_OVER.values())))
 
 
-def _features(config: AnyConfig) -> int:
+def _features(config: AnyConfig, copies: bool) -> int:
     """Return how many numbers per input pixel are there at once, in the widest place.
 
-    Those are the blocks that wait to be joined and their joint copy; or a dense block's; or what
-    a convolution takes and gives, whose channels the processor's libraries round up to 16.
+    Those are the blocks that wait to be joined with their joint copy, if the engine `copies` what
+    it joins, or with a dense block's; or what a convolution takes and gives, whose channels the
+    processor's libraries round up to 16.
     """
     if isinstance(config, OnnxConfig):
         return config.features
     dense = config.G0 + config.C * config.G
     if isinstance(config, RDNConfig):
         waiting = config.D * config.G0
-        widest = max(2 * waiting + 2 * config.G0, waiting + 2 * dense)
+        widest = waiting + 2 * config.G0 + max(waiting * copies, 2 * dense)
     else:
         widest = 3 * config.G0 + 2 * dense
     convs = (
@@ -95,6 +97,14 @@ def choose_tile_size(
     pixels = budget // (bytes_per_pixel(config, engine) * batch_size)
     fits = (math.isqrt(pixels) - 2 * overlap) // 16 * 16
     return max(_SMALLEST, min(max(_USUAL, _TIMES_OVERLAP * overlap), fits))
+
+
+def is_little(size: int) -> bool:
+    """Tell whether so many bytes may be kept for a while: an eighth of what is free.
+
+    As a tile takes at most a quarter, keeping them changes no tile's size.
+    """
+    return bool(size <= psutil.virtual_memory().available // 8)
 
 
 def fits(size: int) -> bool:

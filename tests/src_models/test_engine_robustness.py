@@ -16,7 +16,7 @@ import numpy as np
 import psutil
 import pytest
 
-from src_models import compiled_cache, engines, upscale, upscale_steps
+from src_models import compiled_cache, engines, openvino_engine, upscale, upscale_steps
 from src_models.backend import keras
 from src_models.engines import open_engine
 from src_models.errors import NetworkError, SuperResolutionWarning
@@ -161,7 +161,33 @@ def test_one_warning_and_the_right_result_whatever_the_memory(
     assert engine.released == 1
 
 
-def test_a_closed_call_stops_the_tile_in_work() -> None:
+def resident() -> int:
+    """Return this process' memory in MiB."""
+    return int(psutil.Process().memory_info().rss) >> 20
+
+
+@pytest.mark.parametrize("little", [True, False])
+def test_memory_for_features_is_kept_for_a_next_image_if_it_is_little(
+    new_session: Any, monkeypatch: pytest.MonkeyPatch, little: bool
+) -> None:
+    new_session()
+    monkeypatch.setattr(openvino_engine, "_IDLE_S", 1.0)
+    monkeypatch.setattr(openvino_engine, "is_little", lambda size: little)
+    image = np.zeros((512, 512), np.uint16)
+    upscale(IMAGE, MODEL, engine="openvino")
+    time.sleep(1.5)
+    before = resident()
+    upscale(image, MODEL, engine="openvino")
+    assert (resident() - before > 200) == little
+    end = time.monotonic() + 20
+    while resident() - before > 200 and time.monotonic() < end:
+        time.sleep(0.1)
+    assert resident() - before <= 200
+    upscale(image, MODEL, engine="openvino")
+
+
+def test_a_closed_call_stops_the_tile_in_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(openvino_engine, "is_little", lambda size: False)
     before = set(threading.enumerate())
     image = np.zeros((1500, 1500), np.float32)
     steps = upscale_steps(image, MODEL, engine="openvino", tile_size=1500)

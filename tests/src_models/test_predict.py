@@ -21,7 +21,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from src_models import upscale, upscale_steps
+from src_models import tile_work, upscale, upscale_steps
 from src_models.axes import is_lazy
 from src_models.errors import (
     InvalidInputError,
@@ -145,6 +145,17 @@ class TestTiles:
         network = repeating()
         upscale(picture(), network, overlap=10**6, tile_size=8)
         assert network.model.shapes[0][1] <= 8 + 2 * network.config.receptive_radius
+
+    @pytest.mark.parametrize("shape", [(13, 9), (9, 13, 3), (2, 9, 8)])
+    def test_the_result_is_written_in_strips_of_any_height(
+        self, tiny_network: Networks, monkeypatch: pytest.MonkeyPatch, shape: tuple[int, ...]
+    ) -> None:
+        image = np.random.default_rng(0).integers(0, 65536, shape, np.uint16)
+        image.flat[0] = image.flat[-1] = 65535
+        at_once = upscale(image, tiny_network(), tile_size=7)
+        for pixels in (1, 100):
+            monkeypatch.setattr(tile_work, "_STRIP", pixels)
+            np.testing.assert_array_equal(upscale(image, tiny_network(), tile_size=7), at_once)
 
     def test_borders_are_those_of_the_mirrored_image(self, tiny_network: Networks) -> None:
         network, image = of_fixed_range(tiny_network()), of_dtype(picture(), "u1")
