@@ -24,11 +24,12 @@ from src_models.batch_events import (
 )
 from src_models.batch_journal import BatchJournal
 from src_models.batch_plan import Job, uncertainty_job
-from src_models.batch_work import decide, finish, how_made, model_identity, work_on
+from src_models.batch_work import decide, finish, how_made, work_on
 from src_models.engines import choose_engine
 from src_models.errors import InvalidInputError
 from src_models.image_io import remove, temporary_name
 from src_models.pretrained import is_at_hand
+from src_models.provenance import model_identity
 from src_models.source_identity import picture_identity
 
 logger = logging.getLogger(__name__)

@@ -9,8 +9,6 @@ import time
 from collections.abc import Collection, Generator, Mapping
 from contextlib import closing
 from dataclasses import replace
-from hashlib import sha256
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -35,30 +33,16 @@ from src_models.image_io import (
 )
 from src_models.memory import fits
 from src_models.picture import Picture
-from src_models.pretrained import describe_model, find_model
-from src_models.zarr_files import add_record, read_zarr_image
+from src_models.pretrained import describe_model
+from src_models.provenance import provenance
+from src_models.zarr_files import read_zarr_image
 
 if TYPE_CHECKING:
     from src_models.engines import Engine
-    from src_models.image_model import ImageModel
     from src_models.pipeline import Progress
     from src_models.trust import Judged
 
 logger = logging.getLogger(__name__)
-
-
-def model_identity(model: str | Path | ImageModel) -> str:
-    """Return what changes if the weights do."""
-    digest = sha256()
-    if isinstance(model, str | Path):
-        with find_model(model).open("rb") as file:
-            for piece in iter(lambda: file.read(2**20), b""):
-                digest.update(piece)
-    else:
-        digest.update(model.description.to_json().encode())
-        for weights in model.model.get_weights():
-            digest.update(weights.tobytes())
-    return digest.hexdigest()[:16]
 
 
 def decide(
@@ -113,7 +97,7 @@ def work_on(
         picture = _open(job, settings)
         shape = tuple(picture.array.shape)
         if _must_stream(job, picture, settings):
-            consistency = yield from _streamed(job, settings, identity)
+            consistency = yield from _streamed(job, settings)
         else:
             large, uncertainty = yield from _upscaled(job, picture, settings, identity)
             if uncertainty is not None:
@@ -181,7 +165,8 @@ def _upscaled(
                 progress = next(steps)
             except StopIteration as end:
                 judged: Judged = end.value
-                record = _record(network, identity, job) | how_made(settings)
+                told = provenance(network.description, network.name, identity, job.source)
+                record = told | how_made(settings)
                 if judged.consistency is not None:
                     record["consistency"] = judged.consistency.record
                 large = picture.enlarged(judged.result, scale, record)
@@ -204,7 +189,7 @@ def _must_stream(job: Job, picture: Picture, settings: BatchSettings) -> bool:
 
 
 def _streamed(
-    job: Job, settings: BatchSettings, identity: str
+    job: Job, settings: BatchSettings
 ) -> Generator[FileProgress, None, Mapping[str, Any]]:
     """Upscale from file to file; what is unfinished stays, and the next call goes on with it.
 
@@ -215,12 +200,10 @@ def _streamed(
             "Only an image whose result fits into memory can have its uncertainty told. Received: "
             f"{job.source.name!r}. Upscale a part of it, or leave that out."
         )
-    from src_models.engines import open_engine
     from src_models.upscale_zarr import upscale_to_zarr_steps
 
     temporary = temporary_name(job.target)
     try:
-        network = open_engine(settings.model, settings.engine)
         steps = upscale_to_zarr_steps(
             job.source,
             temporary,
@@ -235,7 +218,6 @@ def _streamed(
         with writing(job.target), closing(steps):
             for progress in steps:
                 yield FileProgress(job, progress.done, progress.total)
-            add_record(temporary, _record(network, identity, job) | how_made(settings))
             found: Mapping[str, Any] = read_zarr_image(temporary).record["consistency"]
             flush_to_disk(temporary)
     except MemoryError as error:
@@ -256,23 +238,6 @@ def _check_room(job: Job, picture: Picture, scale: int) -> None:
             f"The disk of {str(job.target.parent)!r} has {free / 1e6:,.3f} MB left, and the "
             f"result takes {needed / 1e6:,.3f} MB: make room, or choose another place."
         )
-
-
-def _record(network: Engine, identity: str, job: Job) -> dict[str, Any]:
-    """Return how a file was made, for the file."""
-    try:
-        made_with = f"napari-isr {version('napari-isr')}"
-    except PackageNotFoundError:  # a source tree that was not installed
-        made_with = "napari-isr"
-    description = network.description
-    return {
-        "software": made_with,
-        "model": description.name,
-        "model_version": identity,
-        "scale": description.scale,
-        "engine": network.name,
-        "source": job.source.name,
-    }
 
 
 def finish(job: Job, outcome: Outcome, settings: BatchSettings, journal: BatchJournal) -> Outcome:

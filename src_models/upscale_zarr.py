@@ -29,6 +29,7 @@ from src_models.lazy import BlockPlan
 from src_models.measure import measure_channels
 from src_models.pipeline import Progress
 from src_models.pretrained import DEFAULT_MODEL
+from src_models.provenance import model_identity, provenance
 from src_models.shared_model import SharedModel
 from src_models.source_identity import source_identity
 from src_models.steps import drained, telling
@@ -82,7 +83,8 @@ def upscale_to_zarr(
         As for `upscale`.
     consistency : bool
         Compare the result with the image, as `measure_consistency` does, and write the figure
-        into the file's attributes, under ``"napari-isr"``. It adds about a tenth to the time.
+        beside the model's name, under ``"napari-isr"`` in the file's attributes. It adds about a
+        tenth to the time.
     overwrite : bool
         Replace the target, once the new one is complete; and begin anew where unfinished work
         does not fit.
@@ -193,6 +195,9 @@ def upscale_to_zarr_steps(
     plan = _planned(plan, stack, journal.settings)
     work = ZarrWork(stack, plan, open_levels(unfinished), shared, journal)
     yield from work.run()
+    told = provenance(plan.description, shared.engine, model_identity(model), path)
+    asked_for = {"self_ensemble": self_ensemble, "keep_intensities": keep_intensities}
+    add_record(unfinished, told | {name: True for name, wanted in asked_for.items() if wanted})
     if consistency:
         comparing = _compare(unfinished, image, plan.description)
         yield from telling(comparing, lambda: Progress(work.total, work.total))

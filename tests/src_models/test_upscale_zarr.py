@@ -114,16 +114,25 @@ def test_how_well_it_agrees_with_its_image_is_told_as_of_an_image_in_memory(
     result = upscale(image, network, axes=axes)
     found = measure_consistency(result, image, axes=axes, model=network.description)
     assert 0 < found.share < 1
-    assert read_zarr_image(target).record == {"consistency": found.record}
+    assert read_zarr_image(target).record["consistency"] == found.record
 
 
-def test_what_a_source_tells_of_its_own_making_is_not_told_of_the_result(
+def test_a_file_tells_how_it_was_made_and_not_how_its_source_was(
     tiny_network: Any, tmp_path: Path
 ) -> None:
+    network, told = tiny_network(), {}
     source = write_source(tmp_path / "cells.zarr", image_of(30, 40), "YX")
     add_record(source, {"model": "another", "consistency": {"share": 0.5}})
-    target = upscale_to_zarr(source, tmp_path / "large.zarr", tiny_network())
-    assert read_zarr_image(target).record == {}
+    saved = network.save(tmp_path / "mine.keras")
+    cases = {"name": (source, saved), "model": (image_of(30, 40), network)}
+    for name, (image, model) in cases.items():
+        target = upscale_to_zarr(image, tmp_path / name, model, keep_intensities=True)
+        told[name] = dict(read_zarr_image(target).record)
+        assert told[name].pop("software").startswith("napari-isr")
+        assert len(told[name].pop("model_version")) == 16
+    made = {"model": network.description.name, "scale": 2, "keep_intensities": True}
+    assert told["name"] == {**made, "engine": "openvino", "source": "cells.zarr"}
+    assert told["model"] == {**made, "engine": "keras", "source": "an array"}
 
 
 @pytest.mark.parametrize(
