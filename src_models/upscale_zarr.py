@@ -25,6 +25,7 @@ from src_models.engines import Engine, EngineName
 from src_models.errors import InvalidInputError
 from src_models.intensity import IntensityRange, check_dtype
 from src_models.journal import Journal
+from src_models.kept_chunks import KeptChunks
 from src_models.lazy import BlockPlan
 from src_models.measure import measure_channels
 from src_models.pipeline import Progress
@@ -238,7 +239,7 @@ def _open_source(
         letters = guess_axes(source.shape) if axes is None else axes
         sizes = {axis.upper(): float(size) for axis, size in (pixel_size or {}).items()}
         image = ZarrImage(
-            array=source,
+            array=KeptChunks(source) if hasattr(source, "dask") else source,
             axes=check_axes(letters, source.shape),
             pixel_size=sizes,
             units=dict.fromkeys(sizes, "micrometer"),
