@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,7 +28,7 @@ from src_models.self_ensemble import SelfEnsemble
 from src_models.shared_model import SharedModel
 from src_models.steps import drained
 from src_models.tile_run import leave_unrounded, run_work
-from src_models.tile_work import TileWork
+from src_models.tile_work import TileLimit, TileWork
 from src_models.tiling import Region
 
 if TYPE_CHECKING:
@@ -39,6 +40,8 @@ if TYPE_CHECKING:
 _TILE_BYTES = 896 * 2**20
 # A dask graph holds a few kilobytes for each.
 _MOST_BLOCKS = 500_000
+# By engine of this process: what one block found of its memory spares the others to try.
+_limits: WeakKeyDictionary[Engine, TileLimit] = WeakKeyDictionary()
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +133,7 @@ class BlockPlan:
         )
         work.use_tiles(self.grid.tiles(block), self.grid.tile_shape)
         work.ranges = self.ranges
+        work.keep_within(_limits.setdefault(engine, TileLimit()))
         if self.self_ensemble:
             engine = SelfEnsemble(engine)
         if self.keep_intensities:

@@ -59,6 +59,14 @@ class Batch:
     residuals: list[NDArray[np.float64]]
 
 
+@dataclass(slots=True)
+class TileLimit:
+    """How large tiles and batches may be since memory ran out; None while it did not."""
+
+    longest: int | None = None
+    batch_size: int = 1
+
+
 class TileWork:
     """The tiles of one call: those to do, how one is read and written, and the result."""
 
@@ -101,7 +109,7 @@ class TileWork:
         self.total = len(self.pending)
         self.batch_size = min(batch_size, self.total)
         self._not_finite = self._far = self._seen = 0
-        self._warned_of_memory = False
+        self.limit = TileLimit()
 
     def use_tiles(self, tiles: list[Region], shape: tuple[int, int]) -> None:
         """Do these tiles of the region, run in this shape, instead of its own."""
@@ -250,22 +258,39 @@ class TileWork:
                 f"Not even a tile of {longest} pixels with an overlap of {self.overlap} "
                 "fits into memory: close other programs, or choose a smaller model."
             ) from error
-        self.batch_size = max(self.batch_size // 2, 1)
         half = -(-longest // 2)
-        left = [
-            (plane, part)
-            for plane, region in [*places, *self.pending]
-            for part in split_region(region, half)
-        ]
-        self.pending = deque(left)
-        self.total = self.done + len(left)
-        self._fit_shape([region for _, region in left])
-        if not self._warned_of_memory:
-            self._warned_of_memory = True
+        # Others that share the limit may have found it meanwhile, and told.
+        known = self.limit.longest
+        if known is None:
             warn(
                 f"Memory ran out with tiles of {longest} pixels; going on with smaller ones. "
                 f"Set tile_size={half} to start there next time."
             )
+        self.pending.extendleft(reversed(places))
+        self.limit.longest = half if known is None else min(half, known)
+        self.limit.batch_size = max(self.batch_size // 2, 1)
+        self._shrink()
+
+    def keep_within(self, limit: TileLimit) -> None:
+        """Begin within a limit that other work on the same engine found, and share it."""
+        self.limit = limit
+        self._shrink()
+
+    def _shrink(self) -> None:
+        """Split what is left into tiles within the limit."""
+        if self.limit.longest is None:
+            return
+        self.batch_size = min(self.batch_size, self.limit.batch_size)
+        if self.longest <= self.limit.longest:
+            return
+        left = [
+            (plane, part)
+            for plane, region in self.pending
+            for part in split_region(region, self.limit.longest)
+        ]
+        self.pending = deque(left)
+        self.total = self.done + len(left)
+        self._fit_shape([region for _, region in left])
 
     def resample_alpha(self) -> None:
         """Resample the alpha channel bilinearly: it is a mask, not a picture."""

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pickle
+import warnings
 from typing import Any
 
 import dask
@@ -231,3 +232,45 @@ def test_self_ensemble_and_kept_intensities_are_those_of_the_image_in_memory(
 def test_a_lazy_mask_has_no_intensities_to_keep(tiny_network: Any) -> None:
     with pytest.raises(InvalidInputError, match="dtype bool"):
         upscale(da.zeros((9, 9), dtype=bool), tiny_network(), keep_intensities=True)
+
+
+class Narrow:
+    """An engine that repeats pixels, has memory for so many, and notes what it refused."""
+
+    name, reason = "openvino", ""
+
+    def __init__(self, network: Any, pixels: int) -> None:
+        self.description, self.pixels = network.description, pixels
+        self.refused: list[tuple[int, ...]] = []
+
+    def run(self, batch: Any) -> Any:
+        if batch[..., 0].size > self.pixels:
+            self.refused.append(batch.shape)
+            raise MemoryError
+        return batch.repeat(2, axis=1).repeat(2, axis=2)
+
+    def stop(self, batch: Any) -> None:
+        pass
+
+    def release(self) -> None:
+        pass
+
+
+@pytest.mark.parametrize("scheduler", ["synchronous", "threads"])
+@pytest.mark.parametrize("batch_size", [1, 4])
+def test_memory_that_runs_out_is_told_once_and_spares_later_blocks_the_trial(
+    repeating: Any, scheduler: str, batch_size: int
+) -> None:
+    image = image_of("u2", (70, 100))
+    engine = Narrow(repeating(), 200)
+    lazy = upscale(da.from_array(image), engine, tile_size=20, overlap=1, batch_size=batch_size)
+    assert lazy.npartitions >= 12
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        result = lazy.compute(scheduler=scheduler)
+    assert [w.category for w in caught] == [SuperResolutionWarning]
+    np.testing.assert_array_equal(result, image.repeat(2, 0).repeat(2, 1))
+    if scheduler == "synchronous":
+        assert len(engine.refused) <= 4
+    else:  # as many as were on their way
+        assert len(engine.refused) < lazy.npartitions
