@@ -1,13 +1,12 @@
-"""How large a tile may be: the machine's free memory against the network's measured need."""
+"""How large a tile may be: the free memory against the network's measured need."""
 
 from __future__ import annotations
 
 import math
 
-import psutil
-
 from src_models.config import RDNConfig
 from src_models.foreign_config import AnyConfig, OnnxConfig
+from src_models.free_memory import free_memory
 
 # Up to here a larger tile wins speed: measured with microscopy-x2 on two cores, tiles of 256 take
 # a twentieth longer than tiles of 512.
@@ -93,7 +92,7 @@ def choose_tile_size(
         Width and height in input pixels, at least 32.
     """
     if budget is None:
-        budget = psutil.virtual_memory().available // 4
+        budget = free_memory() // 4
     pixels = budget // (bytes_per_pixel(config, engine) * batch_size)
     fits = (math.isqrt(pixels) - 2 * overlap) // 16 * 16
     return max(_SMALLEST, min(max(_USUAL, _TIMES_OVERLAP * overlap), fits))
@@ -104,9 +103,9 @@ def is_little(size: int) -> bool:
 
     As a tile takes at most a quarter, keeping them changes no tile's size.
     """
-    return bool(size <= psutil.virtual_memory().available // 8)
+    return bool(size <= free_memory() // 8)
 
 
 def fits(size: int) -> bool:
     """Tell whether a result of so many bytes leaves room for other work: half of what is free."""
-    return bool(size <= psutil.virtual_memory().available // 2)
+    return bool(size <= free_memory() // 2)

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
+from pathlib import Path
 
 import psutil
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from src_models import lazy
+from src_models import lazy, memory
 from src_models.config import RDNConfig, RRDNConfig
+from src_models.free_memory import free_memory
 from src_models.memory import bytes_per_pixel, choose_tile_size
 from src_models.pretrained import BUNDLED, describe_model
 
@@ -27,8 +28,7 @@ def with_memory(monkeypatch: pytest.MonkeyPatch):
     """Set the free memory in GiB: ``with_memory(16)``."""
 
     def set_it(gibibytes: float) -> None:
-        free = SimpleNamespace(available=int(gibibytes * 2**30))
-        monkeypatch.setattr(psutil, "virtual_memory", lambda: free)
+        monkeypatch.setattr(memory, "free_memory", lambda: int(gibibytes * 2**30))
 
     return set_it
 
@@ -105,3 +105,47 @@ def test_larger_networks_have_smaller_tiles(with_memory) -> None:
     with_memory(4)
     assert bytes_per_pixel(SMALL) < bytes_per_pixel(LARGE)
     assert choose_tile_size(SMALL, 16, 1) > choose_tile_size(LARGE, 16, 1)
+
+
+def write_group(folder: Path, version: int, limit: str, taken: int, files: int) -> None:
+    """Write what Linux tells of a control group."""
+    names = ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file")
+    if version == 2:
+        names = ("memory.max", "memory.current", "inactive_file")
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / names[0]).write_text(f"{limit}\n")
+    (folder / names[1]).write_text(f"{taken}\n")
+    (folder / "memory.stat").write_text(f"anon 5\n{names[2]} {files}\n")
+
+
+MIB = 2**20
+
+
+@pytest.mark.parametrize(
+    ("version", "own", "there"),
+    [
+        (2, "0::/", ""),  # in a container
+        (2, "0::/slurm/job_7/step_0", "slurm/job_7"),  # a job's limit holds for its steps
+        (1, "4:cpu:/other\n3:memory,hugetlb:/slurm/job_7\n0::/", "memory/slurm/job_7"),
+        (1, "3:memory:/docker/abc", "memory"),  # the path is the machine's
+    ],
+)
+def test_a_container_or_job_has_what_its_limit_leaves(
+    tmp_path: Path, version: int, own: str, there: str
+) -> None:
+    (tmp_path / "proc/self").mkdir(parents=True)
+    (tmp_path / "proc/self/cgroup").write_text(own + "\n")
+    machine = free_memory(tmp_path)
+    assert machine > 200 * MIB
+    group = tmp_path / "sys/fs/cgroup" / there
+    write_group(group, version, str(300 * MIB), 250 * MIB, 50 * MIB)
+    assert free_memory(tmp_path) == 100 * MIB
+    write_group(group, version, str(300 * MIB), 350 * MIB, 10 * MIB)
+    assert free_memory(tmp_path) == 0
+    write_group(group, version, "max" if version == 2 else str(2**63 - 4096), 300 * MIB, 0)
+    assert free_memory(tmp_path) == pytest.approx(machine, rel=0.2)
+
+
+def test_without_control_groups_the_machine_tells(tmp_path: Path) -> None:
+    available = psutil.virtual_memory().available
+    assert free_memory(tmp_path) == pytest.approx(available, rel=0.2)
