@@ -21,7 +21,7 @@ from src_models.back_projection import check_scaled
 from src_models.brought_back import brought_back, degradation_of, reach_of
 from src_models.description import ModelDescription
 from src_models.errors import InvalidInputError
-from src_models.noise import LEAST_SIDE, estimate_noise, rough_sigma
+from src_models.noise import LEAST_SIDE, estimate_noise, rough_sigma, without_outliers
 from src_models.steps import drained
 from src_models.training_config import Degradation
 
@@ -247,9 +247,7 @@ def _sigmas(stack: ImageStack) -> dict[int, float]:
 
 
 def _sigma(plane: NDArray[Any]) -> float:
-    values = plane.astype(np.float64)
-    values = values[np.isfinite(values)]
-    low, high = np.percentile(values, (0.1, 99.9)) if values.size else (0.0, 0.0)
+    low, high = np.percentile(without_outliers(plane), (0.1, 99.9))
     level = 1.0 if plane.dtype.kind in "biu" else (float(high - low) or 1.0) / _LEVELS
     sigma = (
         rough_sigma(plane)

@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 from src_models.axes import ArrayLike, ImageStack, Plane, check_axes, guess_axes
 from src_models.description import ModelDescription
 from src_models.errors import InvalidInputError
+from src_models.gaps import fill_gaps
 from src_models.jpeg_grid import jpeg_grid
-from src_models.levels import count_levels, saturated_share, span
+from src_models.levels import count_levels, saturation, span
 from src_models.noise import estimate_noise
 from src_models.oversampling import oversampling
 from src_models.pretrained import BUNDLED, DEFAULT_MODEL, describe_model
@@ -79,9 +80,10 @@ def check_image(
     """Look for what speaks against upscaling an image with a model as it is.
 
     A quick look: at the middle 384 x 384 pixels of the middle plane, in each of the first four
-    channels; for saturation at pixels from all over that plane. Of a lazy array only the middle is
-    read. An image that cannot be looked at has no
-    findings; what is wrong with it is told when it is upscaled.
+    channels; for saturation at pixels from all over that plane. If that plane is blank, the ones a
+    quarter of the stack before and behind it are looked at. Of a lazy array only the middle is
+    read. An image that cannot be looked at has no findings; what is wrong with it is told when it
+    is upscaled.
 
     Parameters
     ----------
@@ -134,26 +136,32 @@ def check_stack(stack: ImageStack, description: ModelDescription) -> list[Findin
 
 
 def _sample(stack: ImageStack) -> _Sample:
-    middle = _read(stack, *(_middle(length) for length in stack.size))
+    """Look at the middle; of an array in memory, a quarter off where that is blank."""
     is_quick = isinstance(stack.array, np.ndarray) and not isinstance(stack.array, np.memmap)
+    window = [_middle(length) for length in stack.size]
     if not is_quick:
+        middle = _read(stack, 1 / 2, *window)
         return _Sample(middle, middle)
-    steps = (slice(None, None, -(-length // _OVERVIEW)) for length in stack.size)
-    return _Sample(middle, _read(stack, *steps) or middle)
+    steps = [slice(None, None, -(-length // _OVERVIEW)) for length in stack.size]
+    for share in (1 / 2, 1 / 4, 3 / 4):
+        if middle := _read(stack, share, *window):
+            return _Sample(middle, _read(stack, share, *steps) or middle)
+    return _Sample([], [])
 
 
-def _read(stack: ImageStack, rows: slice, columns: slice) -> list[NDArray[Any]]:
-    """Return parts of the middle plane's first channels, finite; constant ones are left out."""
+def _read(stack: ImageStack, share: float, rows: slice, columns: slice) -> list[NDArray[Any]]:
+    """Return parts of a plane's first channels, finite; constant ones are left out."""
     parts = []
-    for plane in _middle_planes(stack):
+    for plane in _planes_at(stack, share):
         part = stack.read(plane, rows, columns)
         parts += [part[..., c] for c in range(part.shape[-1])]
     filled = (_without_gaps(part) for part in parts[:_MOST_CHANNELS])
     return [part for part in filled if min(part.shape) >= _LEAST_SIDE and np.ptp(part) > 0]
 
 
-def _middle_planes(stack: ImageStack) -> Iterator[Plane]:
-    at = {axis: n // 2 for axis, n in zip(stack.axes, stack.array.shape, strict=True)}
+def _planes_at(stack: ImageStack, share: float) -> Iterator[Plane]:
+    """Yield the plane of each channel that is a share of the way along all other axes."""
+    at = {axis: int(n * share) for axis, n in zip(stack.axes, stack.array.shape, strict=True)}
     channels = range(1) if stack.joint or "C" not in stack.axes else range(stack.colours)
     for channel in channels[:_MOST_CHANNELS]:
         here = at | {"C": channel}
@@ -172,8 +180,7 @@ def _without_gaps(part: NDArray[Any]) -> NDArray[Any]:
         return part.astype(np.uint8)
     if part.dtype.kind != "f":
         return part
-    finite = np.isfinite(part)
-    return np.where(finite, part, part[finite].min() if finite.any() else 0)
+    return fill_gaps(part)
 
 
 def _oversampled(sample: _Sample, model: ModelDescription) -> Finding | None:
@@ -194,7 +201,7 @@ def _saturated(sample: _Sample, model: ModelDescription) -> Finding | None:
     channels = [c for c in sample.overview if count_levels(c) >= _FEWEST_LEVELS]
     if not channels:
         return None
-    share, top = max((saturated_share(channel), float(channel.max())) for channel in channels)
+    share, top = max(saturation(channel) for channel in channels)
     if share < _CLIPPED:
         return None
     message = (

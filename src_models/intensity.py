@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from src_models.errors import InvalidInputError
+from src_models.gaps import fill_gaps
 
 # Networks see intensities a little past [0, 1] in training; farther out they only guess.
 _KEPT = (-1.0, 3.0)
@@ -63,7 +64,9 @@ class IntensityRange:
         if far.any():
             unit = np.where(far, _within_neighbours(unit, finite), unit)
         if not finite.all():
-            unit = _fill_from_neighbours(unit, finite)
+            channels = range(unit.shape[-1])
+            filled = [fill_gaps(unit[..., c], finite[..., c]) for c in channels]
+            unit = np.stack(filled, axis=-1)
         with np.errstate(over="ignore"):
             residual = values - self._stored(unit)
         np.clip(residual, *_FLOAT64, out=residual, where=finite)
@@ -226,18 +229,3 @@ def _within_neighbours(unit: NDArray[np.float32], finite: NDArray[np.bool_]) -> 
     brightest = maximum_filter(np.where(finite, unit, -np.inf), cval=-np.inf, **border)
     limited = np.clip(unit, darkest, brightest)
     return np.where(darkest <= brightest, limited, unit)
-
-
-def _fill_from_neighbours(
-    unit: NDArray[np.float32], finite: NDArray[np.bool_]
-) -> NDArray[np.float32]:
-    """Give each gap the value of the nearest finite pixel of its plane and channel."""
-    from scipy.ndimage import distance_transform_edt
-
-    filled = np.zeros_like(unit)
-    for c in range(unit.shape[-1]):
-        good = finite[..., c]
-        if good.any():
-            nearest = distance_transform_edt(~good, return_distances=False, return_indices=True)
-            filled[..., c] = unit[..., c][tuple(nearest)]
-    return filled

@@ -39,6 +39,23 @@ def test_the_truth_agrees_with_its_noisy_image_as_often_as_three_sigma_should() 
     assert found.in_words.endswith(" % of pixels agree within 3 sigma")
 
 
+@pytest.mark.parametrize(
+    ("dtype", "spoil"), [(np.uint16, "hot"), (np.float32, "hot"), (np.float32, "gaps")]
+)
+def test_hot_pixels_and_gaps_do_not_excuse_a_result(dtype: Any, spoil: str) -> None:
+    rng = np.random.default_rng(0)
+    truth = gaussian_filter(rng.random((256, 256)), 4) * 40_000
+    image = (truth.reshape(128, 2, 128, 2).mean((1, 3)) + rng.normal(0, 20, (128, 128))).astype(
+        dtype
+    )
+    expected = measure_consistency(truth, image).sigmas[0]
+    chosen = rng.random(image.shape) < (0.003 if spoil == "hot" else 0.03)
+    spoilt = np.where(chosen, 65535 if spoil == "hot" else np.nan, image).astype(dtype)
+    found = measure_consistency(truth, spoilt)
+    assert found.sigmas[0] == pytest.approx(expected, rel=0.1)
+    assert measure_consistency(truth + 200, spoilt).share < 0.1
+
+
 def test_invented_structure_disagrees_where_it_is() -> None:
     truth = sharp()
     image = means(truth) + np.random.default_rng(1).normal(0, 20, (64, 80))

@@ -73,6 +73,18 @@ def test_a_clipped_image_is_told(clean, dtype):
     assert f"{finding.value * 100:.2g} %" in finding.message
 
 
+@pytest.mark.parametrize("hot", [1, 20])
+def test_hot_pixels_above_it_hide_no_clipping(clean, hot):
+    clipped = np.minimum(clean, np.percentile(clean, 98)).astype(np.uint16)
+    spoilt = clipped.copy()
+    spoilt.flat[:: spoilt.size // hot] = 65535
+    (before,), (after,) = check_image(clipped), check_image(spoilt)
+    assert after.kind == "saturated"
+    assert after.value == pytest.approx(before.value, rel=0.02)
+    assert f"the value {clipped.max()}" in after.message
+    assert kinds(np.where(spoilt == 65535, spoilt, clean)) == []
+
+
 def test_white_parts_of_photos_are_not_told(clean):
     clipped = as_bytes(np.minimum(clean, np.percentile(clean, 98).astype(np.uint16)))
     assert "saturated" not in kinds(clipped, model="photo-x2")
@@ -145,6 +157,13 @@ def test_a_stack_with_channels_is_looked_at_in_its_middle(clean):
     assert kinds(stack, "ZCYX") == ["saturated"]
     stack[2] = clean
     assert kinds(stack, "ZCYX") == []
+
+
+@pytest.mark.parametrize("plane", [1, 3])
+def test_where_the_middle_is_blank_another_plane_is_looked_at(clean, plane):
+    stack = np.zeros((5, *clean.shape), np.uint16)
+    stack[plane] = np.minimum(clean, np.percentile(clean, 98).astype(np.uint16))
+    assert kinds(stack, "ZYX") == ["saturated"]
 
 
 def test_little_of_a_lazy_array_is_read():

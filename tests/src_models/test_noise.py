@@ -65,6 +65,24 @@ def test_gaps_do_not_count(rng):
     assert estimate_noise(image).is_low_light
 
 
+def with_hot_pixels(rng, image, share=0.003):
+    return np.where(rng.random(image.shape) < share, 20 * image.max(), image)
+
+
+def with_gaps(rng, image, share=0.03):
+    return np.where(rng.random(image.shape) < share, np.nan, image)
+
+
+@pytest.mark.parametrize("spoil", [with_hot_pixels, with_gaps])
+@pytest.mark.parametrize("photons", [100, 5000])
+def test_hot_pixels_and_gaps_are_no_noise(rng, spoil, photons):
+    image = recorded(rng, photons)
+    sigma, spoilt = (estimate_noise(part) for part in (image, spoil(rng, image)))
+    assert spoilt.sigma == pytest.approx(sigma.sigma, rel=0.15)
+    assert spoilt.is_low_light == (photons == 100)
+    assert rough_sigma(spoil(rng, image)) == pytest.approx(rough_sigma(image), rel=0.15)
+
+
 @pytest.mark.parametrize("shape", [(20, 24), (31, 200), (64, 64)])
 def test_rough_sigma_is_that_of_white_noise_on_a_ramp_in_the_images_units(rng, shape):
     ramp = np.add.outer(np.arange(shape[0]), np.arange(shape[1]))
