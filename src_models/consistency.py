@@ -247,7 +247,7 @@ def _sigmas(stack: ImageStack) -> dict[int, float]:
 
 
 def _sigma(plane: NDArray[Any]) -> float:
-    low, high = np.percentile(without_outliers(plane), (0.1, 99.9))
+    low, high = np.percentile(without_outliers(plane)[0], (0.1, 99.9))
     level = 1.0 if plane.dtype.kind in "biu" else (float(high - low) or 1.0) / _LEVELS
     sigma = (
         rough_sigma(plane)

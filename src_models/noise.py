@@ -19,6 +19,7 @@ _MOST_PATCHES = 40_000
 # The eight pixels around one; noise that is normal lies within the factor in all images there are.
 _RING = np.array([[1, 1, 1], [1, 0, 1], [1, 1, 1]], bool)
 _OUTLIER = 6.0
+_LEAST_APART = 0.1
 # The recording that noise is compared with: photons at the top of the range, and read noise.
 _PHOTONS, _READ_NOISE = 200.0, 2.0
 # Found on the training images, degraded as such a camera would and merely binned.
@@ -79,12 +80,12 @@ def estimate_noise(plane: NDArray[Any]) -> NoiseEstimate:
     none = NoiseEstimate(0.0, np.inf, False)
     if min(plane.shape) < LEAST_SIDE or not np.isfinite(plane).any():
         return none
-    values = without_outliers(plane)
+    values, is_filled = without_outliers(plane)
     low, high = np.percentile(values, (0.1, 99.9))
     if low == high:
         return none
     unit = (values - low) / (high - low)
-    variance = _least_variance(unit)
+    variance = _least_variance(unit, is_filled)
     blocks = _blocks(convolve(unit, _DIFFERENCES, mode="reflect") ** 2) / _expected(_blocks(unit))
     quietest, median = np.percentile(blocks, (2, 50))
     strength = variance / float(_expected(unit.mean()))
@@ -115,12 +116,14 @@ def rough_sigma(plane: NDArray[Any]) -> float:
     """
     if min(plane.shape) < 3 or not np.isfinite(plane).any():
         return 0.0
-    differences = convolve(without_outliers(plane), _DIFFERENCES, mode="reflect")[1:-1, 1:-1]
+    values, is_filled = without_outliers(plane)
+    differences = convolve(values, _DIFFERENCES, mode="reflect")[1:-1, 1:-1]
+    differences = differences[_apart(is_filled, 3)]
     # Of a normal distribution, whose mean magnitude is sqrt(2 / pi) of its deviation.
     return float(np.abs(differences).mean() * np.sqrt(np.pi / 2))
 
 
-def without_outliers(plane: NDArray[Any]) -> NDArray[np.float64]:
+def without_outliers(plane: NDArray[Any]) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
     """Fill gaps, and hot and dead pixels, with the median around them.
 
     Parameters
@@ -130,8 +133,10 @@ def without_outliers(plane: NDArray[Any]) -> NDArray[np.float64]:
 
     Returns
     -------
-    ndarray of float64
-        Zeros where nothing is finite.
+    values : ndarray of float64
+        Zeros if nothing is finite.
+    is_filled : ndarray of bool
+        Which pixels were.
 
     Notes
     -----
@@ -144,7 +149,8 @@ def without_outliers(plane: NDArray[Any]) -> NDArray[np.float64]:
     median = median_filter(values, footprint=_RING, mode="reflect")
     far = np.abs(values - median)
     farthest = _OUTLIER / 2.58 * np.percentile(far[is_known], 99) if is_known.any() else 0.0
-    return np.where(is_known & (far <= farthest), values, median)
+    is_filled = ~is_known | (far > farthest)
+    return np.where(is_filled, median, values), is_filled
 
 
 def _expected(brightness: Any) -> Any:
@@ -159,9 +165,17 @@ def _blocks(image: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray(cut.reshape(height, _BLOCK, width, _BLOCK).mean(axis=(1, 3)))
 
 
-def _least_variance(image: NDArray[np.float64]) -> float:
+def _least_variance(image: NDArray[np.float64], is_filled: NDArray[np.bool_]) -> float:
     """Return the variance along the direction of patch space that varies least."""
     windows = np.lib.stride_tricks.sliding_window_view(image, (_PATCH, _PATCH))
-    patches = windows[::_STRIDE, ::_STRIDE].reshape(-1, _PATCH**2)
+    patches = windows[::_STRIDE, ::_STRIDE][_apart(is_filled, _PATCH)[::_STRIDE, ::_STRIDE]]
+    patches = patches.reshape(-1, _PATCH**2)
     patches = patches[:: -(-len(patches) // _MOST_PATCHES)]
     return max(float(np.linalg.eigvalsh(np.cov(patches.T))[0]), 0.0)
+
+
+def _apart(is_filled: NDArray[np.bool_], side: int) -> NDArray[np.bool_]:
+    """Tell which squares of pixels are as recorded; all are taken if most are not."""
+    squares = np.lib.stride_tricks.sliding_window_view(is_filled, (side, side))
+    apart = np.logical_not(squares.any(axis=(-1, -2)))
+    return apart if apart.mean() >= _LEAST_APART else np.ones_like(apart)
