@@ -29,7 +29,7 @@ from src_models.batch_events import (
     Outcome,
     write_report,
 )
-from src_models.batch_plan import Job, JobSize, OutputFormat, plan_jobs, size_of
+from src_models.batch_plan import Job, JobSize, OutputFormat, plan_jobs, size_of, uncertainty_job
 from src_models.description import ModelDescription
 from src_models.errors import ModelFileError, SuperResolutionWarning
 from src_models.picture import printable
@@ -94,7 +94,7 @@ def run(request: Request, *, dry_run: bool) -> int:
         jobs=request.jobs,
         journal=request.output.expanduser() if is_folder else None,
     )
-    sizes = [size_of(job, model, settings.axes) for job in jobs]
+    sizes = [size_of(job, model, settings.axes, settings.keep_intensities) for job in jobs]
     if dry_run:
         return _tell_plan(jobs, sizes, settings, model, request.as_json)
     return _Work(jobs, sizes, settings, request, model).run()
@@ -246,7 +246,7 @@ class _Work:
 
     def _tell_file(self, outcome: Outcome, number: int) -> None:
         if self.request.as_json:
-            typer.echo(json.dumps(_as_record(outcome)))
+            typer.echo(json.dumps(_as_record(outcome, self.settings.uncertainty)))
             return
         width = len(str(len(self.jobs)))
         state = _WORDS.get(outcome.state, outcome.state)
@@ -298,11 +298,14 @@ class _Work:
             say("The disk is full: make room, and give the same command again to go on.")
 
 
-def _as_record(outcome: Outcome) -> dict[str, Any]:
+def _as_record(outcome: Outcome, has_uncertainty: bool) -> dict[str, Any]:
+    is_there = outcome.state.startswith("done")
+    beside = str(uncertainty_job(outcome.job).target) if has_uncertainty and is_there else None
     return {
         "file": str(outcome.job.source),
         "state": outcome.state,
-        "result": str(outcome.job.target) if outcome.state.startswith("done") else None,
+        "result": str(outcome.job.target) if is_there else None,
+        "uncertainty": beside,
         "seconds": round(outcome.seconds, 3),
         "reason": outcome.message or None,
         "consistency": outcome.consistency and dict(outcome.consistency),

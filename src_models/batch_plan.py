@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Literal
 
 from src_models.axes import ImageStack
+from src_models.back_projection import check_no_mask
 from src_models.description import ModelDescription
 from src_models.errors import InvalidInputError, SuperResolutionError
 from src_models.image_io import ENDINGS, READABLE, FileFormat, format_of, is_zarr, read_image
@@ -271,20 +272,18 @@ def _told_apart(
             jobs[i] = _job(path, inside, output, scale, chosen, ending)
     taken: set[str] = set()
     for i, job in enumerate(jobs):
-        target, number = job.target, 2
-        while _key(target) in taken:
-            target, number = numbered(job.target, number, job.format), number + 1
-        taken.add(_key(target))
-        jobs[i] = replace(job, target=target)
+        number = 2
+        while _key(jobs[i].target) in taken:
+            jobs[i], number = numbered_job(job, number), number + 1
+        taken.add(_key(jobs[i].target))
     return jobs
 
 
-def numbered(target: Path, number: int, file_format: FileFormat) -> Path:
-    """Return a name with a number before its ending."""
-    ending = ENDINGS[file_format]
-    stem = target.name.removesuffix(ending) if target.name.endswith(ending) else target.stem
-    ending = target.name[len(stem) :]
-    return target.with_name(f"{stem}-{number}{ending}")
+def numbered_job(job: Job, number: int) -> Job:
+    """Return a job whose result has a number before its ending."""
+    ending, name = ENDINGS[job.format], job.target.name
+    stem = name.removesuffix(ending) if name.endswith(ending) else job.target.stem
+    return replace(job, target=job.target.with_name(f"{stem}-{number}{name[len(stem) :]}"))
 
 
 def uncertainty_job(job: Job) -> Job:
@@ -305,7 +304,9 @@ def network_pixels(picture: Picture, channels: int) -> int:
     return sum(1 for _ in stack.planes()) * math.prod(stack.size)
 
 
-def size_of(job: Job, model: ModelDescription, axes: str | None = None) -> JobSize:
+def size_of(
+    job: Job, model: ModelDescription, axes: str | None = None, keep_intensities: bool = False
+) -> JobSize:
     """Look into a file without reading its pixels.
 
     Parameters
@@ -316,9 +317,13 @@ def size_of(job: Job, model: ModelDescription, axes: str | None = None) -> JobSi
         What it will be upscaled with.
     axes : str, optional
         Instead of the file's own.
+    keep_intensities : bool
+        Whether the result shall keep them, which that of a mask cannot.
     """
     try:
         picture = read_image(job.source)
+        if keep_intensities:
+            check_no_mask(picture.array.dtype)
         picture = picture if axes is None else picture.with_axes(axes)
         pixels = network_pixels(picture, model.channels)
     except SuperResolutionError as error:

@@ -7,14 +7,14 @@ import os
 import shutil
 import time
 from collections.abc import Collection, Generator, Mapping
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from src_models.batch_events import BatchSettings, FileProgress, Outcome
 from src_models.batch_journal import BatchJournal
-from src_models.batch_plan import Job, numbered, uncertainty_job
+from src_models.batch_plan import Job, numbered_job, uncertainty_job
 from src_models.errors import (
     DiskFullError,
     InvalidInputError,
@@ -54,27 +54,37 @@ def decide(
     """
     finished = journal.finished(job)
     if finished is not None:
-        return Outcome(replace(job, target=finished), "done before")
-    if not os.path.lexists(job.target):
+        done = replace(job, target=finished)
+        if not settings.uncertainty or os.path.lexists(uncertainty_job(done).target):
+            return Outcome(done, "done before")
+        return finished  # made once more, for the uncertainty that somebody removed
+    there = _in_the_way(job, settings)
+    if there is None:
         return job.target
     if settings.existing == "overwrite":
-        if os.path.realpath(job.target) not in images:
+        if os.path.realpath(there) not in images:
             return job.target
         reason = "is one of the images, and results are never written over them: choose another"
-        return Outcome(job, "failed", f"{job.target.name!r} {reason} folder for the results.")
+        return Outcome(job, "failed", f"{there.name!r} {reason} folder for the results.")
     if settings.existing == "skip":
-        return Outcome(job, "skipped", f"There is {job.target.name!r} already{_of_what(settings)}.")
+        return Outcome(job, "skipped", f"There is {there.name!r} already{_of_what(settings)}.")
     if settings.existing == "number":
         number = 2
-        while os.path.lexists(numbered(job.target, number, job.format)):
+        while _in_the_way(numbered_job(job, number), settings):
             number += 1
-        return numbered(job.target, number, job.format)
+        return numbered_job(job, number).target
     return Outcome(
         job,
         "failed",
-        f"There is {job.target.name!r} already, and nothing is overwritten unasked: choose another "
+        f"There is {there.name!r} already, and nothing is overwritten unasked: choose another "
         "place, or say what to do with it (--overwrite, --skip-existing).",
     )
+
+
+def _in_the_way(job: Job, settings: BatchSettings) -> Path | None:
+    """Return what is there already under the name of a result or of its uncertainty."""
+    jobs = (job, uncertainty_job(job)) if settings.uncertainty else (job,)
+    return next((each.target for each in jobs if os.path.lexists(each.target)), None)
 
 
 def _of_what(settings: BatchSettings) -> str:
@@ -249,10 +259,14 @@ def finish(job: Job, outcome: Outcome, settings: BatchSettings, journal: BatchJo
         return outcome
     overwrite = settings.existing == "overwrite"
     try:
+        # What the journal knows is our own, as it was left, and the new one is the same.
+        again = os.path.lexists(target) and journal.finished(job) == target
         if settings.uncertainty:
             put_in_place(temporary_name(beside), beside, overwrite=overwrite)
         journal.note(job, temporary, target)
-        put_in_place(temporary, target, overwrite=overwrite)
+        put_in_place(temporary, target, overwrite=overwrite or again)
+        if overwrite and not settings.uncertainty:
+            _remove_uncertainty(beside)
     except SuperResolutionError as error:
         is_full = isinstance(error, DiskFullError)
         return replace(outcome, state="failed", message=str(error), disk_full=is_full)
@@ -260,3 +274,10 @@ def finish(job: Job, outcome: Outcome, settings: BatchSettings, journal: BatchJo
         remove(temporary)
         remove(temporary_name(beside))
     return outcome
+
+
+def _remove_uncertainty(path: Path) -> None:
+    """Remove the uncertainty of a result that was overwritten by one without: it is of the old."""
+    with suppress(SuperResolutionError):  # whatever it is, it is not ours
+        if os.path.lexists(path) and read_image(path).record.get("uncertainty"):
+            remove(path)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -69,6 +70,66 @@ def test_an_uncertainty_that_is_there_is_not_overwritten_unasked(
     assert sorted(p.name for p in other.parent.iterdir()) == [other.name]
     assert isr(*asked, "--overwrite").returncode == 0
     assert read_image(other).array.dtype == np.float32
+
+
+def test_a_dry_run_tells_of_an_uncertainty_that_is_in_the_way(
+    isr, image, tmp_path, tiny_network
+) -> None:
+    model = tiny_network().save(tmp_path / "tiny")
+    (tmp_path / "out").mkdir()
+    other = tmp_path / "out" / "a_x2-png_uncertainty.ome.tif"
+    other.write_text("somebody's")
+    asked = ["upscale", "a.png", "-o", "out", "-m", model, "--uncertainty"]
+    done = isr(*asked, "--dry-run")
+    assert done.returncode == 1
+    assert f"There is '{other.name}' already" in done.stdout
+    assert "left as it is" in isr(*asked, "--skip-existing").stdout
+    assert other.read_text() == "somebody's"
+
+
+def test_a_dry_run_tells_that_a_mask_has_no_intensities_to_keep(
+    isr, tmp_path, tiny_network
+) -> None:
+    model = tiny_network().save(tmp_path / "tiny")
+    write_image(Picture(array=np.eye(9, dtype=bool), axes="YX"), tmp_path / "mask.zarr")
+    asked = ["upscale", "mask.zarr", "-o", "out", "-m", model, "--dry-run"]
+    assert isr(*asked).returncode == 0
+    done = isr(*asked, "--keep-intensities")
+    assert done.returncode == 1
+    assert "Only an image of integers or floats can keep intensities" in done.stdout
+
+
+def test_an_uncertainty_that_was_removed_is_made_again(isr, image, tmp_path, tiny_network) -> None:
+    model = tiny_network().save(tmp_path / "tiny")
+    asked = ["upscale", "a.png", "-o", "out", "-m", model, "--uncertainty", "--json"]
+    first = json.loads(isr(*asked).stdout.splitlines()[0])
+    uncertainty, result = Path(tmp_path, first["uncertainty"]), Path(tmp_path, first["result"])
+    before = uncertainty.read_bytes(), result.read_bytes()
+    uncertainty.unlink()
+    again = json.loads(isr(*asked).stdout.splitlines()[0])
+    assert again | {"seconds": 0} == first | {"seconds": 0}
+    assert (uncertainty.read_bytes(), result.read_bytes()) == before
+    assert json.loads(isr(*asked).stdout.splitlines()[0])["state"] == "done before"
+    # A result that somebody changed is not ours to overwrite.
+    uncertainty.unlink()
+    result.write_text("changed")
+    assert json.loads(isr(*asked).stdout.splitlines()[0])["state"] == "failed"
+    assert result.read_text() == "changed"
+
+
+def test_a_result_that_is_overwritten_takes_its_old_uncertainty_with_it(
+    isr, image, tmp_path, tiny_network
+) -> None:
+    first, second = (tiny_network(kind).save(tmp_path / kind) for kind in ("rdn", "rrdn"))
+    assert isr("upscale", "a.png", "-o", "out", "-m", first, "--uncertainty").returncode == 0
+    uncertainty = tmp_path / "out" / "a_x2-png_uncertainty.ome.tif"
+    assert uncertainty.exists()
+    asked = ["upscale", "a.png", "-o", "out", "-m", second, "--overwrite"]
+    assert isr(*asked).returncode == 0
+    assert not uncertainty.exists()
+    write_image(Picture(array=image, axes="YX"), uncertainty)  # of somebody else
+    assert isr(*asked[:5], first, "--overwrite").returncode == 0
+    np.testing.assert_array_equal(np.squeeze(read_image(uncertainty).array), image)
 
 
 def test_images_that_differ_in_their_endings_alone_keep_both_uncertainties(
