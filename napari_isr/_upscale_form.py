@@ -13,12 +13,11 @@ from napari_isr._layers import LayerSource, computed_lazily
 from napari_isr._trust import NO_MORE, Trust
 from napari_isr._upscale_advice import Subject
 from src_models.axes import ImageStack, is_lazy
-from src_models.back_projection import check_no_mask
 from src_models.description import ModelDescription
 from src_models.engines import EngineName, choose_engine
 from src_models.errors import ModelFileError, SuperResolutionError
 from src_models.foreign_config import AnyConfig, OnnxConfig
-from src_models.intensity import check_dtype
+from src_models.intensity import check_dtype, check_no_mask
 from src_models.pretrained import describe_model, model_names
 from src_models.timing import estimate_seconds, in_words, useful_operations
 

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from src_models.axes import ArrayLike, ImageStack, Plane, check_axes
 from src_models.errors import InvalidInputError
-from src_models.intensity import as_dtype
+from src_models.intensity import as_dtype, check_no_mask
 from src_models.steps import drained
 
 _ROWS = 256
@@ -93,21 +93,6 @@ def keep_intensities_steps(
             stack.write(out, plane, large, _ALL, as_dtype(high, dtype)[..., None])
             yield
     return out
-
-
-def check_no_mask(dtype: np.dtype[Any]) -> None:
-    """Refuse an image that has no sums to keep.
-
-    Raises
-    ------
-    InvalidInputError
-        If its dtype is bool.
-    """
-    if dtype.kind == "b":
-        raise InvalidInputError(
-            f"Only an image of integers or floats can keep intensities. Received: dtype {dtype}. "
-            "Convert it to integers, or leave keep_intensities out."
-        )
 
 
 def check_scaled(result: ArrayLike, image: ArrayLike, axes: str, scale: int) -> None:

@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Literal
 
 from src_models.axes import ImageStack
-from src_models.back_projection import check_no_mask
 from src_models.description import ModelDescription
 from src_models.errors import InvalidInputError, SuperResolutionError
 from src_models.image_io import ENDINGS, READABLE, FileFormat, format_of, is_zarr, read_image
+from src_models.intensity import check_no_mask
 from src_models.picture import Picture
 
 OutputFormat = Literal["auto", "ome-tiff", "imagej", "png", "ome-zarr"]

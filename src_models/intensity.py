@@ -128,6 +128,21 @@ def check_dtype(dtype: np.dtype[Any]) -> None:
         )
 
 
+def check_no_mask(dtype: np.dtype[Any]) -> None:
+    """Refuse an image that has no sums to keep.
+
+    Raises
+    ------
+    InvalidInputError
+        If its dtype is bool.
+    """
+    if dtype.kind == "b":
+        raise InvalidInputError(
+            f"Only an image of integers or floats can keep intensities. Received: dtype {dtype}. "
+            "Convert it to integers, or leave keep_intensities out."
+        )
+
+
 @dataclass(slots=True)
 class RangeMeter:
     """Measures the range of intensities that structures in an image take, piece by piece.

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-if TYPE_CHECKING:
-    import dask.array
+from src_models.axes import ArrayLike
 
 # Planes of a camera are far smaller, and a streamed image may take 1.5 GB in all.
 _MOST_BYTES = 2**28
+
+
+def keeping_chunks(array: ArrayLike) -> ArrayLike:
+    """Return an array that is read part by part; chunks of a dask array are kept meanwhile."""
+    return KeptChunks(array) if hasattr(array, "dask") else array
 
 
 class KeptChunks:
@@ -25,7 +29,7 @@ class KeptChunks:
         The image; chunks of together up to 256 MiB are kept, those first that took longest.
     """
 
-    def __init__(self, array: dask.array.Array) -> None:
+    def __init__(self, array: Any) -> None:
         from dask.cache import Cache
 
         self._array, self._cache = array, Cache(_MOST_BYTES)

@@ -15,12 +15,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from src_models.axes import ArrayLike, ImageStack, check_axes, guess_axes
-from src_models.back_projection import check_no_mask
 from src_models.blocks import BlockGrid
 from src_models.description import ModelDescription
 from src_models.engines import Engine, EngineName
 from src_models.errors import InvalidInputError
-from src_models.intensity import IntensityRange, check_dtype
+from src_models.intensity import IntensityRange, check_dtype, check_no_mask
+from src_models.kept_chunks import keeping_chunks
 from src_models.measure import measure_channels
 from src_models.memory import choose_tile_size
 from src_models.pretrained import DEFAULT_MODEL
@@ -193,7 +193,8 @@ def upscale_lazily(
     plan = BlockPlan.of(stack, shared.description, tile_size, overlap, batch_size, shared.engine)
     plan = replace(plan, self_ensemble=self_ensemble, keep_intensities=keep_intensities)
     _check_blocks(stack, plan)
-    for ranges in measure_channels(stack, shared.description):
+    kept = replace(stack, array=keeping_chunks(stack.array))
+    for ranges in measure_channels(kept, shared.description):
         plan = replace(plan, ranges=dict(ranges))
     return _mapped(stack, plan, shared)
 

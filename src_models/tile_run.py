@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from src_models.back_projection import check_no_mask, keep_intensities_steps
+from src_models.back_projection import keep_intensities_steps
 from src_models.engines import Engine
+from src_models.intensity import check_no_mask
 from src_models.pipeline import Progress, run_tiles
 from src_models.steps import telling
 from src_models.tile_work import TileWork

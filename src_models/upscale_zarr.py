@@ -18,14 +18,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from src_models.axes import ArrayLike, ImageStack, check_axes, guess_axes
-from src_models.back_projection import check_no_mask
 from src_models.consistency import measure_agreement_steps
 from src_models.description import ModelDescription
 from src_models.engines import Engine, EngineName
 from src_models.errors import InvalidInputError
-from src_models.intensity import IntensityRange, check_dtype
+from src_models.intensity import IntensityRange, check_dtype, check_no_mask
 from src_models.journal import Journal
-from src_models.kept_chunks import KeptChunks
+from src_models.kept_chunks import keeping_chunks
 from src_models.lazy import BlockPlan
 from src_models.measure import measure_channels
 from src_models.pipeline import Progress
@@ -239,7 +238,7 @@ def _open_source(
         letters = guess_axes(source.shape) if axes is None else axes
         sizes = {axis.upper(): float(size) for axis, size in (pixel_size or {}).items()}
         image = ZarrImage(
-            array=KeptChunks(source) if hasattr(source, "dask") else source,
+            array=keeping_chunks(source),
             axes=check_axes(letters, source.shape),
             pixel_size=sizes,
             units=dict.fromkeys(sizes, "micrometer"),

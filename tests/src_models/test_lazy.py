@@ -274,3 +274,18 @@ def test_memory_that_runs_out_is_told_once_and_spares_later_blocks_the_trial(
         assert len(engine.refused) <= 4
     else:  # as many as were on their way
         assert len(engine.refused) < lazy.npartitions
+
+
+def test_a_chunk_is_made_once_to_measure_the_intensities_and_once_for_the_result(
+    tiny_network: Any,
+) -> None:
+    plane, made = image_of("u2", (2500, 1100)), []
+
+    def load() -> Any:
+        made.append(1)
+        return plane
+
+    lazy = upscale(da.from_delayed(dask.delayed(load)(), plane.shape, "u2"), tiny_network())
+    assert len(made) == 1
+    lazy[:10, :10].compute()
+    assert len(made) == 2
