@@ -18,8 +18,11 @@ from napari_isr._compare_work import BICUBIC, INPUT, TRUTH, Row
 from napari_isr._fields import Note
 
 _HEIGHT = 190
-# By Okabe and Ito: told apart also by those who see red and green alike.
-_RESULT_COLOURS = ("#e69f00", "#cc79a7", "#009e73", "#d55e00", "#f0e442")
+# By Okabe and Ito, then by Tol: told apart also by those who see red and green alike.
+_RESULT_COLOURS = (
+    *("#e69f00", "#cc79a7", "#009e73", "#d55e00", "#f0e442"),
+    *("#0072b2", "#999933", "#44aa99", "#aa4499", "#bb5566"),
+)
 _BASELINES = {INPUT: "#9a9a9a", BICUBIC: "#56b4e9"}
 _TRUTH_COLOURS = {"dark": "#ffffff", "light": "#000000"}
 _FILE_SIZE = 900, 560

@@ -9,20 +9,29 @@ from weakref import WeakKeyDictionary
 
 import napari
 from napari.layers import Image, Layer
+from psygnal import Signal
 
 from napari_isr._canvas_cut import CanvasCut, closed_signal
 from src_models.errors import InvalidInputError
 
 _SPACING = 4  # pixels of the screen between cells
 _MARGIN = 1.05  # room around layers in a cell
+_ALIKE = 0.25  # of two ranges, what they share of what both cover
+_LAYERS_CHANGED = "layers came or went"
 
 
 class _View:
     """What both ways have in common: settings that are borrowed and given back.
 
     A viewer shows one view at a time: starting one stops the other.
+
+    Attributes
+    ----------
+    ended : psygnal.Signal
+        Emitted with the reason when it ends other than by `stop`.
     """
 
+    ended = Signal(str)
     _on: ClassVar[WeakKeyDictionary[napari.Viewer, _View]] = WeakKeyDictionary()
 
     def __init__(self, viewer: napari.Viewer, layers: Sequence[Image]) -> None:
@@ -50,11 +59,12 @@ class _View:
             return
         _check(self._viewer, self._layers)
         if (other := self._on.get(self._viewer)) is not None:
-            other.stop()
+            other._end("another one began")
         self._active = True
         self._on[self._viewer] = self
         try:
             self._show()
+            self._match_contrast()
         except BaseException:
             self.stop()
             raise
@@ -76,6 +86,29 @@ class _View:
                 setattr(owner, name, before)
         self._borrowed.clear()
 
+    def _end(self, reason: str) -> None:
+        self.stop()
+        self.ended.emit(reason)
+
+    def _grid_switched(self) -> None:
+        self._end("napari's grid was switched on or off")
+
+    def _match_contrast(self) -> None:
+        """Show equal intensities in equal grey: within the limits of the first layer.
+
+        Layers of other types or in colour keep theirs, and so do those whose limits have little in
+        common with it, as of a truth that was recorded with another exposure.
+        """
+        first = self._layers[0]
+        for layer in self._layers[1:]:
+            if first.rgb or layer.rgb or layer.dtype != first.dtype:
+                continue
+            if _overlap(first.contrast_limits, layer.contrast_limits) >= _ALIKE:
+                limits, ends = list(first.contrast_limits), layer.contrast_limits_range
+                room = [min(limits[0], ends[0]), max(limits[1], ends[1])]
+                self._borrow(layer, contrast_limits_range=room, contrast_limits=limits)
+                self._borrow(layer, gamma=first.gamma)
+
     def _show(self) -> None:
         raise NotImplementedError
 
@@ -96,7 +129,7 @@ class _View:
         # Last: napari's own lists and pictures are then up to date.
         self._viewer.layers.events.inserted.connect(self._on_inserted, position="last")
         self._viewer.layers.events.removed.connect(self._on_removed, position="last")
-        _grid(self._viewer).events.enabled.connect(self.stop, position="last")
+        _grid(self._viewer).events.enabled.connect(self._grid_switched, position="last")
         self._closed = closed_signal(self._viewer)
         if self._closed is not None:
             self._closed.connect(self._forget)
@@ -104,18 +137,18 @@ class _View:
     def _unwatch(self) -> None:
         self._viewer.layers.events.inserted.disconnect(self._on_inserted)
         self._viewer.layers.events.removed.disconnect(self._on_removed)
-        _grid(self._viewer).events.enabled.disconnect(self.stop)
+        _grid(self._viewer).events.enabled.disconnect(self._grid_switched)
         if self._closed is not None:
             self._closed.disconnect(self._forget)
             self._closed = None
 
     def _on_inserted(self, event: Any) -> None:
         if self._ends_with(event.value):
-            self.stop()
+            self._end(_LAYERS_CHANGED)
 
     def _on_removed(self, event: Any) -> None:
         if event.value in self._layers:
-            self.stop()
+            self._end(_LAYERS_CHANGED)
 
     def _forget(self) -> None:
         """End without touching the viewer, whose window is gone."""
@@ -233,6 +266,13 @@ class SideBySide(_View):
 
     def _ends_with(self, added: Layer) -> bool:
         return True
+
+
+def _overlap(a: Sequence[float], b: Sequence[float]) -> float:
+    """Return what two ranges share of what they cover together."""
+    shared = min(a[1], b[1]) - max(a[0], b[0])
+    covered = max(a[1], b[1]) - min(a[0], b[0])
+    return max(shared, 0.0) / covered if covered > 0 else 0.0
 
 
 def _check(viewer: Any, layers: Sequence[Any]) -> None:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 NONE, CURTAIN, SIDE_BY_SIDE = "as it is", "curtain under the mouse", "side by side"
 VIEWS = (NONE, CURTAIN, SIDE_BY_SIDE)
-_ENDED = "The view has ended, because layers came or went."
+_ENDED = "The view has ended, because {}."
 
 
 class CompareViews:
@@ -56,7 +56,7 @@ class CompareViews:
         if self._choice.value == NONE:
             return
         if request is None or self._shown is None or not self._shown.active:
-            self._end(_ENDED)
+            self._ended("layers came or went")
         elif self._layers != self._chosen_layers():
             self._show()
 
@@ -77,6 +77,24 @@ class CompareViews:
         right, left, *_ = self._layers
         if kind == CURTAIN:
             shown: Curtain | SideBySide = Curtain(self._viewer, left, right)
+        else:
+            shown = SideBySide(self._viewer, self._layers[1:])
+        try:
+            shown.start()
+        except SuperResolutionError as error:
+            self._end(str(error))
+        else:
+            self._shown = shown
+            shown.ended.connect(self._ended)
+            self.explain()
+
+    def explain(self) -> None:
+        """Say what is where, by the names that the layers have now."""
+        request = self._request
+        if self._shown is None or request is None:
+            return
+        right, left, *_ = self._layers
+        if self._choice.value == CURTAIN:
             others = " Another row of the table shows another." if len(request.results) > 1 else ""
             if not self._baselines:
                 others += " Add bicubic to see it, too."
@@ -85,16 +103,12 @@ class CompareViews:
                 f"{right.name!r}.{others}"
             )
         else:
-            shown = SideBySide(self._viewer, self._layers[1:])
             names = ", ".join(repr(layer.name) for layer in self._layers[1:])
             words = f"From left to right: {names}; zoom and position are linked."
-        try:
-            shown.start()
-        except SuperResolutionError as error:
-            self._end(str(error))
-        else:
-            self._shown = shown
-            self._note.say(words)
+        self._note.say(words)
+
+    def _ended(self, reason: str) -> None:
+        self._end(_ENDED.format(reason))
 
     def _end(self, words: str) -> None:
         self.stop()
@@ -106,4 +120,5 @@ class CompareViews:
         """Leave the viewer as it was."""
         shown, self._shown = self._shown, None
         if shown is not None:
+            shown.ended.disconnect(self._ended)
             shown.stop()

@@ -92,6 +92,7 @@ class CompareWidget(ComparePanel):
     def _layers_renamed(self) -> None:
         self._offer()
         self.table.rename()
+        self._views.explain()
         self._curves.draw()
 
     def _input_chosen(self, layer: napari.layers.Image | None) -> None:

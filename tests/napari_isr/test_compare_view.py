@@ -508,3 +508,37 @@ def test_a_viewer_without_its_canvas_in_reach_gets_a_sentence_and_stays_as_it_is
         curtain.start()
     assert not curtain.active
     assert settings(viewer) == before
+
+
+@pytest.mark.parametrize("kind", [Curtain, SideBySide])
+def test_equal_intensities_are_equally_bright_while_it_is_shown(show, kind):
+    def ramp(low, high, dtype=np.uint16):
+        return Image(np.full((64, 64), 500, dtype), contrast_limits=(low, high), rgb=False)
+
+    first, alike, other, exposed = ramp(100, 900), ramp(0, 700), ramp(0, 1, "f4"), ramp(0, 60000)
+    alike.gamma, before = 2, [list(alike.contrast_limits), list(alike.contrast_limits_range)]
+    layers = [first, alike, other, exposed]
+    viewer = show(*layers)
+    for shown in [[first, alike], [first, other], [first, exposed]]:
+        view = kind(viewer, *shown) if kind is Curtain else kind(viewer, shown)
+        view.start()
+        assert (list(alike.contrast_limits), alike.gamma) == (
+            ([100, 900], 1) if alike in shown else (before[0], 2)
+        )
+        view.stop()
+        assert [list(alike.contrast_limits), list(alike.contrast_limits_range)] == before
+        assert alike.gamma == 2
+    assert list(other.contrast_limits) == [0, 1]
+    assert list(exposed.contrast_limits) == [0, 60000]
+    assert list(first.contrast_limits) == [100, 900]
+
+
+def test_contrast_that_is_changed_meanwhile_stays(show):
+    first, second = flat(DARK), flat(LIGHT)
+    second.contrast_limits = (0, 200)
+    curtain = Curtain(show(first, second), first, second)
+    curtain.start()
+    assert list(second.contrast_limits) == [0, 255]
+    second.contrast_limits = (5, 90)
+    curtain.stop()
+    assert list(second.contrast_limits) == [5, 90]

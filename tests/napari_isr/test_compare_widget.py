@@ -565,6 +565,20 @@ def test_a_view_ends_with_its_layers_and_says_so(ready, qtbot):
     assert viewer.layers["truth"].visible
 
 
+def test_the_view_follows_napari_s_grid_button_and_the_names_of_layers(ready):
+    viewer, widget = ready
+    widget.view.value = SIDE_BY_SIDE
+    viewer.layers["truth"].name = "other"
+    assert "'cells x2 [microscopy-x2]', 'other'" in widget.view_note.text
+    viewer.canvas.grid.enabled = False
+    assert widget.view.value == NONE
+    assert "grid was switched" in widget.view_note.text
+    widget.view.value = CURTAIN
+    viewer.canvas.grid.enabled = True
+    assert widget.view.value == NONE
+    assert viewer.canvas.grid.enabled
+
+
 def test_closing_the_widget_ends_the_view(ready):
     viewer, widget = ready
     widget.view.value = CURTAIN
