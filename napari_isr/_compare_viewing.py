@@ -104,7 +104,8 @@ class CompareViews:
             )
         else:
             names = ", ".join(repr(layer.name) for layer in self._layers[1:])
-            words = f"From left to right: {names}; zoom and position are linked."
+            order = "From left to right" if len(self._layers) <= 4 else "Row by row"
+            words = f"{order}: {names}; zoom and position are linked."
         self._note.say(words)
 
     def _ended(self, reason: str) -> None:

@@ -131,6 +131,7 @@ def measure_consistency(
     levels of the range of floats. Photon noise grows with brightness and this figure is its mean,
     so bright structures disagree more easily.
     """
+    result, image = (a if hasattr(a, "shape") else np.asarray(a) for a in (result, image))
     return drained(measure_consistency_steps(result, image, axes=axes, model=model, sigma=sigma))
 
 

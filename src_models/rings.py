@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -64,7 +65,9 @@ def as_plane(image: Any, name: str = "image") -> Plane:
 
 def as_pixel_size(pixel_size: float) -> float:
     """Check the side of a pixel."""
-    if not (np.ndim(pixel_size) == 0 and np.isfinite(pixel_size) and pixel_size > 0):
+    given: object = pixel_size
+    is_number = isinstance(given, Real) or (isinstance(given, np.ndarray) and given.ndim == 0)
+    if not (is_number and np.isfinite(pixel_size) and pixel_size > 0):
         raise InvalidInputError(
             f"Pixels have a side above 0. Received: pixel_size={pixel_size!r}. "
             "Give the size of a pixel in your unit, or leave it out for pixels."

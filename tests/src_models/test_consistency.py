@@ -128,7 +128,7 @@ def test_pixels_that_are_not_finite_are_left_out() -> None:
     found = measure_consistency(result, image)
     assert found.share == 1
     assert np.isnan(found.residual).sum() == 2
-    nothing = measure_consistency(np.full((4, 4), np.nan), np.ones((2, 2)))
+    nothing = measure_consistency(np.full((4, 4), np.nan), np.ones((2, 2)).tolist())
     assert nothing.in_words == "no pixel can be compared"
 
 

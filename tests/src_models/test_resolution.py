@@ -176,8 +176,8 @@ def test_what_cannot_be_measured_is_refused_in_words(
         measure(image)
 
 
-@pytest.mark.parametrize("size", [0, -1, math.nan, math.inf])
-def test_a_pixel_has_a_size(size: float) -> None:
+@pytest.mark.parametrize("size", [0, -1, math.nan, math.inf, None, "0.1", [1, 1]])
+def test_a_pixel_has_a_size(size: Any) -> None:
     with pytest.raises(InvalidInputError, match="side above 0"):
         fourier_ring_correlation(np.eye(64), pixel_size=size)
 
