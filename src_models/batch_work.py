@@ -182,10 +182,17 @@ def _upscaled(
                 large = picture.enlarged(judged.result, scale, record)
                 if judged.uncertainty is None:
                     return large, None
-                return large, replace(large, array=judged.uncertainty, rgb=False)
+                return large, _of_colours(replace(large, array=judged.uncertainty))
             yield FileProgress(job, progress.done, progress.total)
     except MemoryError as error:
         raise OutOfMemoryError("There is not enough memory for the image.") from error
+
+
+def _of_colours(uncertainty: Picture) -> Picture:
+    """Return an uncertainty as channels of numbers, without that of alpha, which is none."""
+    has_alpha = uncertainty.rgb and uncertainty.array.shape[-1] == 4
+    kept = uncertainty.array[..., :3] if has_alpha else uncertainty.array
+    return replace(uncertainty, array=kept, rgb=False)
 
 
 def _must_stream(job: Job, picture: Picture, settings: BatchSettings) -> bool:

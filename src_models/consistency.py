@@ -131,8 +131,8 @@ def measure_consistency(
     levels of the range of floats. Photon noise grows with brightness and this figure is its mean,
     so bright structures disagree more easily.
     """
-    result, image = (a if hasattr(a, "shape") else np.asarray(a) for a in (result, image))
-    return drained(measure_consistency_steps(result, image, axes=axes, model=model, sigma=sigma))
+    pair: list[Any] = [a if hasattr(a, "shape") else np.asarray(a) for a in (result, image)]
+    return drained(measure_consistency_steps(*pair, axes=axes, model=model, sigma=sigma))
 
 
 def measure_consistency_steps(

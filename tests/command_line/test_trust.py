@@ -132,6 +132,16 @@ def test_a_result_that_is_overwritten_takes_its_old_uncertainty_with_it(
     np.testing.assert_array_equal(np.squeeze(read_image(uncertainty).array), image)
 
 
+def test_the_uncertainty_of_colours_has_no_alpha(isr, tmp_path, tiny_network) -> None:
+    model = tiny_network().save(tmp_path / "tiny")
+    pixels = np.random.default_rng(0).integers(0, 255, (17, 12, 4), np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "a.png")
+    assert isr("upscale", "a.png", "-o", "b.png", "-m", model, "--uncertainty").returncode == 0
+    uncertainty = read_image(tmp_path / "b-png_uncertainty.ome.tif")
+    assert (uncertainty.axes, uncertainty.array.shape) == ("CYX", (3, 34, 24))
+    assert (np.asarray(uncertainty.array).max(axis=(1, 2)) > 0).all()
+
+
 def test_images_that_differ_in_their_endings_alone_keep_both_uncertainties(
     isr, image, tmp_path, tiny_network
 ) -> None:
