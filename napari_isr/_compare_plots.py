@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import html
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +19,22 @@ from napari_isr._compare_work import BICUBIC, INPUT, TRUTH, Row
 from napari_isr._fields import Note
 
 _HEIGHT = 190
-# By Okabe and Ito, then by Tol: told apart also by those who see red and green alike.
-_RESULT_COLOURS = (
-    *("#e69f00", "#cc79a7", "#009e73", "#d55e00", "#f0e442"),
-    *("#0072b2", "#999933", "#44aa99", "#aa4499", "#bb5566"),
-)
-_BASELINES = {INPUT: "#9a9a9a", BICUBIC: "#56b4e9"}
-_TRUTH_COLOURS = {"dark": "#ffffff", "light": "#000000"}
+# After Okabe and Ito, and Tol: told apart also by those who see red and green alike. Darker on
+# light ground, so that each has a contrast of 3 to 1 there.
+_RESULT_COLOURS = {
+    "dark": (
+        *("#e69f00", "#cc79a7", "#009e73", "#d55e00", "#f0e442"),
+        *("#8c96ff", "#999933", "#44aa99", "#cc66bb", "#dd7788"),
+    ),
+    "light": (
+        *("#a86f00", "#b0517f", "#007a59", "#b84f00", "#857c00"),
+        *("#4b4fd0", "#6b6b1f", "#2a7f70", "#9a3a8a", "#a84455"),
+    ),
+}
+_BASELINES = {
+    "dark": {INPUT: "#9a9a9a", BICUBIC: "#56b4e9", TRUTH: "#ffffff"},
+    "light": {INPUT: "#6f6f6f", BICUBIC: "#1d78b5", TRUTH: "#000000"},
+}
 _FILE_SIZE = 900, 560
 _LEGEND_LETTERS = 48
 _STROKE = 1.6
@@ -65,19 +75,14 @@ def colours_of(rows: Sequence[Row], theme: str) -> list[str]:
     rows : sequence of Row
         In the order of the table.
     theme : str
-        napari's, which truth's colour follows.
+        napari's, on whose ground they are drawn.
     """
-    kind_of_theme = get_theme(theme).type
-    results = 0
+    ground = "light" if get_theme(theme).type == "light" else "dark"
+    of_results = cycle(_RESULT_COLOURS[ground])
     colours = []
     for row in rows:
-        if row.kind in _BASELINES:
-            colours.append(_BASELINES[row.kind])
-        elif row.kind == TRUTH:
-            colours.append(_TRUTH_COLOURS["light" if kind_of_theme == "light" else "dark"])
-        else:
-            colours.append(_RESULT_COLOURS[results % len(_RESULT_COLOURS)])
-            results += 1
+        of_kind = _BASELINES[ground].get(row.kind)
+        colours.append(next(of_results) if of_kind is None else of_kind)
     return colours
 
 
@@ -187,9 +192,12 @@ class Figure(QWidget):
 
 
 def _on_paper(curve: Curve) -> Curve:
-    is_white = curve.colour == _TRUTH_COLOURS["dark"]
-    colour = _TRUTH_COLOURS["light"] if is_white else curve.colour
-    return Curve(curve.name, colour, curve.x, curve.y, curve.dashed, curve.mark)
+    """Return a curve in its colour on light ground."""
+    dark, light = (
+        (*_RESULT_COLOURS[ground], *_BASELINES[ground].values()) for ground in ("dark", "light")
+    )
+    colour = dict(zip(dark, light, strict=True)).get(curve.colour, curve.colour)
+    return replace(curve, colour=colour)
 
 
 def _new_view() -> Any:

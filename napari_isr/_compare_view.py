@@ -12,11 +12,11 @@ from napari.layers import Image, Layer
 from psygnal import Signal
 
 from napari_isr._canvas_cut import CanvasCut, closed_signal
+from napari_isr._compare_contrast import are_alike
 from src_models.errors import InvalidInputError
 
 _SPACING = 4  # pixels of the screen between cells
 _MARGIN = 1.05  # room around layers in a cell
-_ALIKE = 0.25  # of two ranges, what they share of what both cover
 _LAYERS_CHANGED = "layers came or went"
 
 
@@ -29,6 +29,8 @@ class _View:
     ----------
     ended : psygnal.Signal
         Emitted with the reason when it ends other than by `stop`.
+    unmatched : list of Image
+        Those that keep their own contrast, since their intensities are not like the first one's.
     """
 
     ended = Signal(str)
@@ -38,6 +40,7 @@ class _View:
         # napari hands plugins proxies, which are no keys of its own tables.
         self._viewer: Any = getattr(viewer, "__wrapped__", viewer)
         self._layers: list[Any] = [getattr(layer, "__wrapped__", layer) for layer in layers]
+        self.unmatched: list[Any] = []
         self._active = False
         self._closed: Any = None
         self._borrowed: list[tuple[Any, str, Any, Any]] = []
@@ -82,6 +85,8 @@ class _View:
         self._unwatch()
         self._hide()
         for owner, name, before, ours in reversed(self._borrowed):
+            if name == "contrast_limits_range" and not _holds(before, owner.contrast_limits):
+                continue  # it would cut what was set by hand
             if getattr(owner, name) == ours:
                 setattr(owner, name, before)
         self._borrowed.clear()
@@ -96,18 +101,18 @@ class _View:
     def _match_contrast(self) -> None:
         """Show equal intensities in equal grey: within the limits of the first layer.
 
-        Layers of other types or in colour keep theirs, and so do those whose limits have little in
-        common with it, as of a truth that was recorded with another exposure.
+        Layers of other types or in colour keep theirs, and so do those whose intensities have
+        little in common with it, as of a truth that was recorded with another exposure.
         """
         first = self._layers[0]
         for layer in self._layers[1:]:
-            if first.rgb or layer.rgb or layer.dtype != first.dtype:
+            if not are_alike(first, layer):
+                self.unmatched.append(layer)
                 continue
-            if _overlap(first.contrast_limits, layer.contrast_limits) >= _ALIKE:
-                limits, ends = list(first.contrast_limits), layer.contrast_limits_range
-                room = [min(limits[0], ends[0]), max(limits[1], ends[1])]
-                self._borrow(layer, contrast_limits_range=room, contrast_limits=limits)
-                self._borrow(layer, gamma=first.gamma)
+            limits, ends = list(first.contrast_limits), layer.contrast_limits_range
+            room = [min(limits[0], ends[0]), max(limits[1], ends[1])]
+            self._borrow(layer, contrast_limits_range=room, contrast_limits=limits)
+            self._borrow(layer, gamma=first.gamma)
 
     def _show(self) -> None:
         raise NotImplementedError
@@ -268,11 +273,8 @@ class SideBySide(_View):
         return True
 
 
-def _overlap(a: Sequence[float], b: Sequence[float]) -> float:
-    """Return what two ranges share of what they cover together."""
-    shared = min(a[1], b[1]) - max(a[0], b[0])
-    covered = max(a[1], b[1]) - min(a[0], b[0])
-    return max(shared, 0.0) / covered if covered > 0 else 0.0
+def _holds(ends: Sequence[float], limits: Sequence[float]) -> bool:
+    return bool(ends[0] <= limits[0] and limits[1] <= ends[1])
 
 
 def _check(viewer: Any, layers: Sequence[Any]) -> None:

@@ -106,6 +106,9 @@ class CompareViews:
             names = ", ".join(repr(layer.name) for layer in self._layers[1:])
             order = "From left to right" if len(self._layers) <= 4 else "Row by row"
             words = f"{order}: {names}; zoom and position are linked."
+        if self._shown.unmatched:
+            names = ", ".join(repr(layer.name) for layer in self._shown.unmatched)
+            words += f" Of other intensities, so with a contrast of its own: {names}."
         self._note.say(words)
 
     def _ended(self, reason: str) -> None:

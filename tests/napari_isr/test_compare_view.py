@@ -512,33 +512,45 @@ def test_a_viewer_without_its_canvas_in_reach_gets_a_sentence_and_stays_as_it_is
 
 @pytest.mark.parametrize("kind", [Curtain, SideBySide])
 def test_equal_intensities_are_equally_bright_while_it_is_shown(show, kind):
-    def ramp(low, high, dtype=np.uint16):
-        return Image(np.full((64, 64), 500, dtype), contrast_limits=(low, high), rgb=False)
+    def ramp(top, limits, dtype=np.uint16):
+        pixels = np.linspace(0, top, 64 * 64).reshape(64, 64).astype(dtype)
+        return Image(pixels, contrast_limits=limits, rgb=False)
 
-    first, alike, other, exposed = ramp(100, 900), ramp(0, 700), ramp(0, 1, "f4"), ramp(0, 60000)
+    first, alike = ramp(4000, (0, 5000)), ramp(4100, (300, 900))
+    other, exposed = ramp(1, (0, 1), "f4"), ramp(60000, (0, 60000))
     alike.gamma, before = 2, [list(alike.contrast_limits), list(alike.contrast_limits_range)]
-    layers = [first, alike, other, exposed]
-    viewer = show(*layers)
-    for shown in [[first, alike], [first, other], [first, exposed]]:
-        view = kind(viewer, *shown) if kind is Curtain else kind(viewer, shown)
+    viewer = show(first, alike, other, exposed)
+    for layer in (alike, other, exposed):
+        view = kind(viewer, first, layer) if kind is Curtain else kind(viewer, [first, layer])
         view.start()
-        assert (list(alike.contrast_limits), alike.gamma) == (
-            ([100, 900], 1) if alike in shown else (before[0], 2)
-        )
+        matched = list(layer.contrast_limits) == [0, 5000] and layer.gamma == 1
+        assert matched == (layer is alike)
+        assert view.unmatched == ([] if matched else [layer])
         view.stop()
-        assert [list(alike.contrast_limits), list(alike.contrast_limits_range)] == before
-        assert alike.gamma == 2
+    assert [list(alike.contrast_limits), list(alike.contrast_limits_range)] == before
+    assert alike.gamma == 2
     assert list(other.contrast_limits) == [0, 1]
     assert list(exposed.contrast_limits) == [0, 60000]
-    assert list(first.contrast_limits) == [100, 900]
+    assert list(first.contrast_limits) == [0, 5000]
 
 
 def test_contrast_that_is_changed_meanwhile_stays(show):
-    first, second = flat(DARK), flat(LIGHT)
-    second.contrast_limits = (0, 200)
+    ramp = np.arange(4096).reshape(64, 64) % 256
+    first, second = (Image(part.astype(np.uint8)) for part in (ramp, ramp[::-1]))
+    first.contrast_limits, second.contrast_limits = (0, 255), (0, 200)
     curtain = Curtain(show(first, second), first, second)
     curtain.start()
     assert list(second.contrast_limits) == [0, 255]
     second.contrast_limits = (5, 90)
     curtain.stop()
     assert list(second.contrast_limits) == [5, 90]
+
+
+def test_limits_beyond_the_old_range_that_are_set_meanwhile_are_not_cut(show):
+    first, second = (Image(np.arange(4096.0).reshape(64, 64) * f) for f in (1.0, 0.8))
+    first.contrast_limits = (0, 4090)
+    curtain = Curtain(show(first, second), first, second)
+    curtain.start()
+    second.contrast_limits = (5, 4000)  # past its brightest pixel
+    curtain.stop()
+    assert list(second.contrast_limits) == [5, 4000]
