@@ -21,16 +21,15 @@ import numpy as np
 
 WORK = """
 import resource, sys, time
-from src_models import upscale_to_zarr_steps
-first = None
+import numpy as np
+from src_models import upscale, upscale_to_zarr_steps
+upscale(np.zeros((1024, 1024), np.uint16), sys.argv[3])  # loads and compiles the network
+started = time.monotonic()
 for step in upscale_to_zarr_steps(sys.argv[1], sys.argv[2], sys.argv[3]):
-    now = time.monotonic()
-    if step.done and first is None:  # by now the network is loaded and compiled
-        first, before = now, step.done
     print(step.done, step.total, flush=True)
 peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-seconds = (time.monotonic() - first) * step.total / (step.total - before)
-print(f"seconds {seconds:.1f} peak_gib {peak:.2f}")
+seconds = time.monotonic() - started
+print(f"seconds {seconds:.2f} peak_gib {peak:.2f}")
 """
 
 
