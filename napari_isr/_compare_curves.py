@@ -94,6 +94,7 @@ class CompareCurves:
         self._pause.start()
 
     def _add_line(self) -> None:
+        self._viewer.dims.ndisplay = 2  # where alone napari draws
         image = None if self._measured is None else self._measured.request.input.layer
         if self._shapes is None:
             add_line_layer(self._viewer, image)

@@ -308,6 +308,16 @@ def test_bicubic_becomes_a_layer_on_the_input(ready, qtbot, measure, finish, ima
     assert layer.name == "cells x2 [bicubic]"
 
 
+def test_a_line_is_drawn_in_two_dimensions(ready, qtbot, measure):
+    viewer, widget = ready
+    measure(widget)
+    viewer.dims.ndisplay = 3
+    widget.tabs.setCurrentIndex(1)
+    click(qtbot, widget.draw_line)
+    assert viewer.dims.ndisplay == 2
+    assert viewer.layers.selection.active.mode == "add_line"
+
+
 def test_profiles_of_all_line_up_in_the_unit_of_the_layer(ready, qtbot, measure, truth):
     viewer, widget = ready
     measure(widget)
