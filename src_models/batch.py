@@ -148,7 +148,7 @@ def _one_by_one(
             continue
         yield FileStarted(job)
         outcome = yield from work_on(replace(job, target=before), settings, identity)
-        yield FileDone(finish(job, outcome, settings, journal))
+        yield FileDone(finish(job, outcome, settings, journal, images))
 
 
 def _in_processes(
@@ -173,7 +173,7 @@ def _in_processes(
                 waiting.append((job, future))
             else:
                 waiting.append((job, before))
-        yield from _in_order(waiting, settings, journal)
+        yield from _in_order(waiting, settings, journal, images)
     finally:
         for process in list((pool._processes or {}).values()):
             process.terminate()  # what they have in hand is not wanted any more
@@ -187,6 +187,7 @@ def _in_order(
     waiting: Sequence[tuple[Job, Outcome | Future[Outcome]]],
     settings: BatchSettings,
     journal: BatchJournal,
+    images: set[str],
 ) -> Generator[BatchEvent, None, None]:
     """Give files their names as soon as they are complete, and tell of them in order."""
     running = {future: job for job, future in waiting if isinstance(future, Future)}
@@ -199,7 +200,8 @@ def _in_order(
         while result not in finished:
             for future in wait(running, return_when=FIRST_COMPLETED).done:
                 whose = running.pop(future)
-                finished[future] = finish(whose, _answer(whose, future), settings, journal)
+                answer = _answer(whose, future)
+                finished[future] = finish(whose, answer, settings, journal, images)
         yield FileDone(finished[result])
 
 

@@ -7,7 +7,7 @@ import os
 import shutil
 import time
 from collections.abc import Collection, Generator, Mapping
-from contextlib import closing, suppress
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -34,7 +34,7 @@ from src_models.image_io import (
 from src_models.memory import fits
 from src_models.picture import Picture
 from src_models.pretrained import describe_model
-from src_models.provenance import provenance
+from src_models.provenance import model_identity, provenance
 from src_models.zarr_files import read_zarr_image
 
 if TYPE_CHECKING:
@@ -58,12 +58,15 @@ def decide(
         if not settings.uncertainty or os.path.lexists(uncertainty_job(done).target):
             return Outcome(done, "done before")
         return finished  # made once more, for the uncertainty that somebody removed
-    there = _in_the_way(job, settings)
-    if there is None:
+    in_the_way = _in_the_way(job, settings)
+    if not in_the_way:
         return job.target
+    there = in_the_way[0]
     if settings.existing == "overwrite":
-        if os.path.realpath(there) not in images:
+        of_images = [path for path in in_the_way if os.path.realpath(path) in images]
+        if not of_images:
             return job.target
+        there = of_images[0]
         reason = "is one of the images, and results are never written over them: choose another"
         return Outcome(job, "failed", f"{there.name!r} {reason} folder for the results.")
     if settings.existing == "skip":
@@ -81,10 +84,32 @@ def decide(
     )
 
 
-def _in_the_way(job: Job, settings: BatchSettings) -> Path | None:
-    """Return what is there already under the name of a result or of its uncertainty."""
-    jobs = (job, uncertainty_job(job)) if settings.uncertainty else (job,)
-    return next((each.target for each in jobs if os.path.lexists(each.target)), None)
+def _in_the_way(job: Job, settings: BatchSettings) -> list[Path]:
+    """Return what is there already under the names of a result and of its uncertainty."""
+    found = [job.target] if os.path.lexists(job.target) else []
+    beside = uncertainty_job(job).target
+    if settings.uncertainty and os.path.lexists(beside) and not _is_left_over(job, settings):
+        found.append(beside)
+    return found
+
+
+def _is_left_over(job: Job, settings: BatchSettings) -> bool:
+    """Tell an uncertainty that was made of the same image and model, and lost its result."""
+    told = _told_of(uncertainty_job(job).target)
+    return (
+        not os.path.lexists(job.target)
+        and told.get("source") == job.source.name
+        and told.get("model_version") == model_identity(settings.model)
+    )
+
+
+def _told_of(path: Path) -> Mapping[str, Any]:
+    """Return how an uncertainty was made; nothing of a file that is none."""
+    try:
+        record = read_image(path).record if os.path.lexists(path) else {}
+    except SuperResolutionError:
+        return {}
+    return record if record.get("uncertainty") else {}
 
 
 def _of_what(settings: BatchSettings) -> str:
@@ -257,8 +282,17 @@ def _check_room(job: Job, picture: Picture, scale: int) -> None:
         )
 
 
-def finish(job: Job, outcome: Outcome, settings: BatchSettings, journal: BatchJournal) -> Outcome:
-    """Give a complete file its name, once the journal knows of it."""
+def finish(
+    job: Job,
+    outcome: Outcome,
+    settings: BatchSettings,
+    journal: BatchJournal,
+    images: Collection[str],
+) -> Outcome:
+    """Give a complete file its name, once the journal knows of it.
+
+    `images` are the real paths of all images of the batch, which are never written over.
+    """
     temporary, target = temporary_name(outcome.job.target), outcome.job.target
     beside = uncertainty_job(outcome.job).target
     if outcome.state != "done":
@@ -269,11 +303,13 @@ def finish(job: Job, outcome: Outcome, settings: BatchSettings, journal: BatchJo
         # What the journal knows is our own, as it was left, and the new one is the same.
         again = os.path.lexists(target) and journal.finished(job) == target
         if settings.uncertainty:
-            put_in_place(temporary_name(beside), beside, overwrite=overwrite)
+            may = overwrite or _is_left_over(outcome.job, settings)
+            put_in_place(temporary_name(beside), beside, overwrite=may)
         journal.note(job, temporary, target)
         put_in_place(temporary, target, overwrite=overwrite or again)
-        if overwrite and not settings.uncertainty:
-            _remove_uncertainty(beside)
+        is_old = overwrite and not settings.uncertainty and bool(_told_of(beside))
+        if is_old and os.path.realpath(beside) not in images:  # of the result that is gone
+            remove(beside)
     except SuperResolutionError as error:
         is_full = isinstance(error, DiskFullError)
         return replace(outcome, state="failed", message=str(error), disk_full=is_full)
@@ -281,10 +317,3 @@ def finish(job: Job, outcome: Outcome, settings: BatchSettings, journal: BatchJo
         remove(temporary)
         remove(temporary_name(beside))
     return outcome
-
-
-def _remove_uncertainty(path: Path) -> None:
-    """Remove the uncertainty of a result that was overwritten by one without: it is of the old."""
-    with suppress(SuperResolutionError):  # whatever it is, it is not ours
-        if os.path.lexists(path) and read_image(path).record.get("uncertainty"):
-            remove(path)

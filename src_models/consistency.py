@@ -249,6 +249,8 @@ def _sigmas(stack: ImageStack) -> dict[int, float]:
 
 def _sigma(plane: NDArray[Any]) -> float:
     low, high = np.percentile(without_outliers(plane)[0], (0.1, 99.9))
+    if low == high and (finite := plane[np.isfinite(plane)]).size:  # spots on nothing
+        low, high = float(finite.min()), float(finite.max())
     level = 1.0 if plane.dtype.kind in "biu" else (float(high - low) or 1.0) / _LEVELS
     sigma = (
         rough_sigma(plane)

@@ -29,22 +29,24 @@ def saturation(pixels: NDArray[Any]) -> tuple[float, float]:
         0, as for a constant image.
     value : float
     """
-    values = pixels.astype(np.float64).ravel()
-    low = float(values.min())
-    tops = float(values.max()), float(np.quantile(values, 1 - _MOST_HOT, method="nearest"))
-    step = 1.0 if pixels.dtype.kind in "iu" else 0.0
-    return max((_pile(values, low, top, step), top) for top in tops)
+    values, counts = np.unique(pixels.astype(np.float64), return_counts=True)
+    shares = counts / pixels.size
+    last = len(values) - 1
+    almost = int(np.searchsorted(np.cumsum(shares), 1 - _MOST_HOT))
+    tops = {last, min(almost, last)}
+    return max((_pile(values, shares, top), float(values[top])) for top in tops)
 
 
-def _pile(values: NDArray[np.float64], low: float, top: float, step: float) -> float:
+def _pile(values: NDArray[np.float64], shares: NDArray[np.float64], top: int) -> float:
     """Return the share of pixels at a value, if they are a pile and nothing is just above it."""
-    width = _JUST_BELOW * (top - low)
-    if width == 0 or ((values > top) & (values <= top + width)).any():
+    if top == 0:
         return 0.0
-    share = float(np.mean(values == top))
-    below = float(np.mean((values >= top - width) & (values < top)))
-    steps = max(np.floor(width / step), 1.0) if step else np.inf
-    return share if share > _PILE * below / steps else 0.0
+    # A dim image has fewer levels than fit into the width: one below is looked at in any case.
+    width = max(_JUST_BELOW * (values[top] - values[0]), values[top] - values[top - 1])
+    if top + 1 < len(values) and values[top + 1] <= values[top] + width:
+        return 0.0
+    below = shares[:top][values[:top] >= values[top] - width]
+    return float(shares[top]) if shares[top] > _PILE * below.mean() else 0.0
 
 
 def count_levels(pixels: NDArray[Any]) -> int:

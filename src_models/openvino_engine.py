@@ -21,6 +21,7 @@ from src_models.compiled_cache import load_compiled, save_compiled
 from src_models.config import config_to_dict
 from src_models.description import ModelDescription
 from src_models.engine_errors import our_errors
+from src_models.errors import OutOfMemoryError
 from src_models.graph import walk
 from src_models.memory import bytes_per_pixel, is_little
 from src_models.weight_file import Weights, fingerprint
@@ -81,6 +82,13 @@ class OpenVinoEngine:
             If it failed otherwise.
         """
         self._idle.cancel()
+        try:
+            return self._answer(batch)
+        except OutOfMemoryError:
+            self._requests.clear()  # of the memory a part may have been taken
+            raise
+
+    def _answer(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
         with our_errors(batch.shape), self._lock:
             request = self._request(batch.shape)
             self._running = batch, request

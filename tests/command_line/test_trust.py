@@ -110,6 +110,10 @@ def test_an_uncertainty_that_was_removed_is_made_again(isr, image, tmp_path, tin
     assert again | {"seconds": 0} == first | {"seconds": 0}
     assert (uncertainty.read_bytes(), result.read_bytes()) == before
     assert json.loads(isr(*asked).stdout.splitlines()[0])["state"] == "done before"
+    # The same the other way round: the result was removed, or never got its name.
+    result.unlink()
+    assert json.loads(isr(*asked).stdout.splitlines()[0])["state"] == "done"
+    assert (uncertainty.read_bytes(), result.read_bytes()) == before
     # A result that somebody changed is not ours to overwrite.
     uncertainty.unlink()
     result.write_text("changed")
@@ -130,6 +134,20 @@ def test_a_result_that_is_overwritten_takes_its_old_uncertainty_with_it(
     write_image(Picture(array=image, axes="YX"), uncertainty)  # of somebody else
     assert isr(*asked[:5], first, "--overwrite").returncode == 0
     np.testing.assert_array_equal(np.squeeze(read_image(uncertainty).array), image)
+
+
+@pytest.mark.parametrize("options", [["--uncertainty"], []])
+def test_an_uncertainty_that_is_an_image_of_the_batch_is_neither_overwritten_nor_removed(
+    isr, image, tmp_path, tiny_network, options
+) -> None:
+    model = tiny_network().save(tmp_path / "tiny")
+    asked = ["-o", ".", "-m", model, "--overwrite", "--keep-intensities", *options]
+    assert isr("upscale", "a.png", "-o", ".", "-m", model, "--uncertainty").returncode == 0
+    mine = tmp_path / "a_x2-png_uncertainty.ome.tif"
+    before = mine.read_bytes()
+    done = isr("upscale", "a.png", mine.name, *asked)
+    assert mine.read_bytes() == before
+    assert ("is one of the images" in done.stdout) == bool(options)
 
 
 def test_the_uncertainty_of_colours_has_no_alpha(isr, tmp_path, tiny_network) -> None:

@@ -56,6 +56,14 @@ def test_hot_pixels_and_gaps_do_not_excuse_a_result(dtype: Any, spoil: str) -> N
     assert measure_consistency(truth + 200, spoilt).share < 0.1
 
 
+@pytest.mark.parametrize("unit", [1, 1e-6, 1e4])
+def test_spots_on_nothing_are_signal_in_any_unit(unit: float) -> None:
+    image = np.zeros((256, 256), np.float32)
+    image.reshape(16, 16, 16, 16)[::4, 8:10, ::4, 8:10] = unit
+    assert measure_consistency(image.repeat(2, 0).repeat(2, 1), image).share == 1
+    assert measure_consistency(np.zeros((512, 512)), image).share < 1
+
+
 def test_invented_structure_disagrees_where_it_is() -> None:
     truth = sharp()
     image = means(truth) + np.random.default_rng(1).normal(0, 20, (64, 80))

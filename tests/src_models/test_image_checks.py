@@ -85,6 +85,15 @@ def test_hot_pixels_above_it_hide_no_clipping(clean, hot):
     assert kinds(np.where(spoilt == 65535, spoilt, clean)) == []
 
 
+@pytest.mark.parametrize("brightest", [20, 30, 49])
+@pytest.mark.parametrize("as_stored", [np.uint8, np.float32, lambda x: x.astype("u2") * 257])
+def test_few_levels_are_no_clipping(clean, brightest, as_stored):
+    smooth = gaussian_filter(np.random.default_rng(0).random((256, 256)), 6)
+    smooth = (smooth - smooth.min()) / np.ptp(smooth)
+    dim = as_stored(np.rint(smooth * brightest))
+    assert "saturated" not in kinds(dim)
+
+
 def test_white_parts_of_photos_are_not_told(clean):
     clipped = as_bytes(np.minimum(clean, np.percentile(clean, 98).astype(np.uint16)))
     assert "saturated" not in kinds(clipped, model="photo-x2")
