@@ -31,7 +31,18 @@ def free_memory(root: Path = Path("/")) -> int:
         Where ``proc`` and ``sys`` are.
     """
     machine: int = psutil.virtual_memory().available
-    return max(min([machine, *_left_in_groups(root)]), 0)
+    return max(min([machine, *_left_of_addresses(), *_left_in_groups(root)]), 0)
+
+
+def _left_of_addresses() -> Iterator[int]:
+    """Yield what ``ulimit -v`` leaves, where there is such a limit."""
+    try:
+        import resource
+    except ImportError:  # on Windows
+        return
+    limit = resource.getrlimit(resource.RLIMIT_AS)[0]
+    if limit != resource.RLIM_INFINITY:
+        yield limit - psutil.Process().memory_info().vms
 
 
 def _left_in_groups(root: Path) -> Iterator[int]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import psutil
@@ -149,3 +151,15 @@ def test_a_container_or_job_has_what_its_limit_leaves(
 def test_without_control_groups_the_machine_tells(tmp_path: Path) -> None:
     available = psutil.virtual_memory().available
     assert free_memory(tmp_path) == pytest.approx(available, rel=0.2)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such limit")
+def test_a_limit_of_addresses_counts() -> None:
+    code = """
+import resource
+from src_models.free_memory import free_memory
+resource.setrlimit(resource.RLIMIT_AS, (3 * 2**30, 3 * 2**30))
+print(free_memory())
+"""
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert 2**30 < int(found.stdout) < 3 * 2**30
