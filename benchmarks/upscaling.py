@@ -15,6 +15,7 @@ count. Each line is measured in a process of its own; the best time of a few cou
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import os
 import platform
@@ -81,28 +82,25 @@ def by_isr(description: ModelDescription) -> Callable[[Image], object]:
     network, config = keras_network(description).model, description.config
 
     def run(image: Image) -> object:
-        unit = np.atleast_3d(image).astype(np.float32) / 255
+        unit = np.atleast_3d(image) / 255.0  # float64, as are the patches and the whole result
         height, width = (-(-n // PATCH) * PATCH for n in unit.shape[:2])
         more = ((0, height - unit.shape[0]), (0, width - unit.shape[1]), (0, 0))
         around = ((PADDING, PADDING), (PADDING, PADDING), (0, 0))
         unit = np.pad(np.pad(unit, more, mode="edge"), around, mode="edge")
         side = PATCH + 2 * PADDING
-        patches = np.array(
-            [
-                unit[y : y + side, x : x + side]
-                for y in range(0, height, PATCH)
-                for x in range(0, width, PATCH)
-            ]
-        )
-        answers = []
-        for start in range(0, len(patches), BATCH):
-            answers.append(network.predict(patches[start : start + BATCH], verbose=0))
+        corners = list(itertools.product(range(0, height, PATCH), range(0, width, PATCH)))
+        patches = np.array([unit[y : y + side, x : x + side] for y, x in corners])
+        answers = network.predict(patches[:BATCH], verbose=0)
+        for start in range(BATCH, len(patches), BATCH):
+            more_answers = network.predict(patches[start : start + BATCH], verbose=0)
+            answers = np.append(answers, more_answers, axis=0)  # copies all, each time
         cut = slice(PADDING * config.x, -PADDING * config.x)
-        kept = np.concatenate(answers)[:, cut, cut]
-        grid = kept.reshape(height // PATCH, width // PATCH, *kept.shape[1:])
-        whole = grid.transpose(0, 2, 1, 3, 4).reshape(height * config.x, width * config.x, -1)
+        whole = np.zeros((height * config.x, width * config.x, answers.shape[-1]))
+        for (y, x), answer in zip(corners, answers[:, cut, cut], strict=True):
+            y, x = y * config.x, x * config.x
+            whole[y : y + answer.shape[0], x : x + answer.shape[1]] = answer
         whole = whole[: image.shape[0] * config.x, : image.shape[1] * config.x]
-        return (whole.clip(0, 1) * 255).astype(np.uint8)
+        return np.uint8(whole.clip(0, 1) * 255)
 
     return run
 
