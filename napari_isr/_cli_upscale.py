@@ -8,7 +8,7 @@ import time
 import warnings
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, ExitStack, closing, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -126,7 +126,10 @@ def _tell_plan(
         else:
             seconds = estimate_seconds(model.config, size.pixels) * settings.passes
             shape = " x ".join(str(n) for n in size.shape)
-            words = f"-> {before}  ({size.axes} {shape}, {in_words(seconds)})"
+            target = str(before)
+            if settings.uncertainty:
+                target += f" and {uncertainty_job(replace(job, target=before)).target.name}"
+            words = f"-> {target}  ({size.axes} {shape}, {in_words(seconds)})"
             notes = notes_on(job.source, model, settings.axes)
         total += seconds
         if as_json:

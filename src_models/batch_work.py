@@ -34,7 +34,7 @@ from src_models.image_io import (
 from src_models.memory import fits
 from src_models.picture import Picture
 from src_models.pretrained import describe_model
-from src_models.provenance import model_identity, provenance
+from src_models.provenance import provenance
 from src_models.zarr_files import read_zarr_image
 
 if TYPE_CHECKING:
@@ -88,19 +88,9 @@ def _in_the_way(job: Job, settings: BatchSettings) -> list[Path]:
     """Return what is there already under the names of a result and of its uncertainty."""
     found = [job.target] if os.path.lexists(job.target) else []
     beside = uncertainty_job(job).target
-    if settings.uncertainty and os.path.lexists(beside) and not _is_left_over(job, settings):
+    if settings.uncertainty and os.path.lexists(beside):
         found.append(beside)
     return found
-
-
-def _is_left_over(job: Job, settings: BatchSettings) -> bool:
-    """Tell an uncertainty that was made of the same image and model, and lost its result."""
-    told = _told_of(uncertainty_job(job).target)
-    return (
-        not os.path.lexists(job.target)
-        and told.get("source") == job.source.name
-        and told.get("model_version") == model_identity(settings.model)
-    )
 
 
 def _told_of(path: Path) -> Mapping[str, Any]:
@@ -302,11 +292,10 @@ def finish(
     try:
         # What the journal knows is our own, as it was left, and the new one is the same.
         again = os.path.lexists(target) and journal.finished(job) == target
-        if settings.uncertainty:
-            may = overwrite or _is_left_over(outcome.job, settings)
-            put_in_place(temporary_name(beside), beside, overwrite=may)
         journal.note(job, temporary, target)
         put_in_place(temporary, target, overwrite=overwrite or again)
+        if settings.uncertainty:  # last: where it is missing, both are made once more
+            put_in_place(temporary_name(beside), beside, overwrite=overwrite)
         is_old = overwrite and not settings.uncertainty and bool(_told_of(beside))
         if is_old and os.path.realpath(beside) not in images:  # of the result that is gone
             remove(beside)

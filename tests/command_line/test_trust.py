@@ -72,14 +72,29 @@ def test_an_uncertainty_that_is_there_is_not_overwritten_unasked(
     assert read_image(other).array.dtype == np.float32
 
 
+def test_an_uncertainty_of_an_image_of_the_same_name_is_not_overwritten(
+    isr, image, tmp_path, tiny_network
+) -> None:
+    model = tiny_network().save(tmp_path / "tiny")
+    (tmp_path / "b").mkdir()
+    write_image(Picture(array=image[::-1], axes="YX"), tmp_path / "b" / "a.png")
+    assert isr("upscale", "a.png", "-o", "out", "-m", model, "--uncertainty").returncode == 0
+    (tmp_path / "out" / "a_x2.png").rename(tmp_path / "kept.png")
+    uncertainty = tmp_path / "out" / "a_x2-png_uncertainty.ome.tif"
+    before = uncertainty.read_bytes()
+    assert isr("upscale", "b/a.png", "-o", "out", "-m", model, "--uncertainty").returncode == 1
+    assert uncertainty.read_bytes() == before
+
+
 def test_a_dry_run_tells_of_an_uncertainty_that_is_in_the_way(
     isr, image, tmp_path, tiny_network
 ) -> None:
     model = tiny_network().save(tmp_path / "tiny")
     (tmp_path / "out").mkdir()
     other = tmp_path / "out" / "a_x2-png_uncertainty.ome.tif"
-    other.write_text("somebody's")
     asked = ["upscale", "a.png", "-o", "out", "-m", model, "--uncertainty"]
+    assert f"a_x2.png and {other.name}" in isr(*asked, "--dry-run").stdout
+    other.write_text("somebody's")
     done = isr(*asked, "--dry-run")
     assert done.returncode == 1
     assert f"There is '{other.name}' already" in done.stdout
@@ -110,9 +125,11 @@ def test_an_uncertainty_that_was_removed_is_made_again(isr, image, tmp_path, tin
     assert again | {"seconds": 0} == first | {"seconds": 0}
     assert (uncertainty.read_bytes(), result.read_bytes()) == before
     assert json.loads(isr(*asked).stdout.splitlines()[0])["state"] == "done before"
-    # The same the other way round: the result was removed, or never got its name.
+    # Only the user knows what an uncertainty is worth whose result is gone.
     result.unlink()
-    assert json.loads(isr(*asked).stdout.splitlines()[0])["state"] == "done"
+    assert json.loads(isr(*asked).stdout.splitlines()[0])["state"] == "failed"
+    assert uncertainty.read_bytes() == before[0]
+    assert json.loads(isr(*asked, "--overwrite").stdout.splitlines()[0])["state"] == "done"
     assert (uncertainty.read_bytes(), result.read_bytes()) == before
     # A result that somebody changed is not ours to overwrite.
     uncertainty.unlink()
