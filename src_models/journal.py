@@ -24,13 +24,25 @@ class Journal:
         As it was begun with; plain JSON values.
     done : set of int
         Jobs.
+
+    Raises
+    ------
+    InvalidInputError
+        If the journal is damaged.
     """
 
     def __init__(self, path: Path) -> None:
         first, *rest = path.read_bytes().split(b"\n")
-        self.settings: dict[str, Any] = json.loads(first)
-        # Whatever follows the last end of a line was being written when the process was killed.
-        self.done = {int(line) for line in rest[:-1]}
+        try:
+            self.settings: dict[str, Any] = json.loads(first)
+            # What follows the last end of a line was being written when the process was killed.
+            self.done = {int(line) for line in rest[:-1]}
+        except ValueError as error:
+            raise InvalidInputError(
+                "Unfinished work needs the journal it was done with. "
+                f"Received: {str(path)!r}, which is damaged ({error}). Begin anew with "
+                f"overwrite=True, or delete {str(path.parent)!r}."
+            ) from error
         whole = len(b"\n".join([first, *rest[:-1], b""])) if rest else len(first)
         os.truncate(path, whole)
         self._path = path

@@ -66,9 +66,9 @@ class KeptChunks:
         return part[tuple(slice(None) if isinstance(item, slice) else 0 for item in index)]
 
     def _bytes(self, number: tuple[int, ...]) -> int:
-        sides = (edges[k + 1] - edges[k] for edges, k in zip(self._edges, number, strict=True))
-        size: int = np.dtype(self.dtype).itemsize
-        return math.prod(sides) * size
+        sides = [edges[k + 1] - edges[k] for edges, k in zip(self._edges, number, strict=True)]
+        size: int = math.prod(sides) * np.dtype(self.dtype).itemsize
+        return size
 
     def _make(self, numbers: list[tuple[int, ...]]) -> None:
         """Have these chunks, and of the others those read last, as far as there is room."""

@@ -19,10 +19,11 @@ _PIECE_BYTES = 2**28
 
 
 def source_identity(array: Any, folder: Path | None = None) -> str:
-    """Return a fingerprint of an image that is too large to be read for it.
+    """Return a fingerprint of an image, which need not be read as a whole for it.
 
-    It is made of pixels at the corners and in the middle of the image, of its first, middle and
-    last planes. Of a folder, relative paths, sizes and times of all files count, too.
+    All pixels of a numpy array count. Of others it is made of pixels at the corners and in the
+    middle of the image, of its first, middle and last planes; and of a folder, relative paths,
+    sizes and times of all files count, too.
 
     Parameters
     ----------
@@ -37,14 +38,8 @@ def source_identity(array: Any, folder: Path | None = None) -> str:
         32 hexadecimal digits.
     """
     digest = hashlib.blake2b(digest_size=16)
-    ends = [_places(length, _SIDE if length > 4 else 1) for length in array.shape]
-    # Planes and rows are sampled together, or five dimensions would mean hundreds of places.
-    for number, place in enumerate(product((0, 1, 2), repeat=2)):
-        planes = [choice[number % len(choice)] for choice in ends[:-2]]
-        inner = [
-            ends[axis][min(p, len(ends[axis]) - 1)] for axis, p in zip((-2, -1), place, strict=True)
-        ]
-        digest.update(np.ascontiguousarray(array[(*planes, *inner)]).tobytes())
+    for part in array if isinstance(array, np.ndarray) else _samples(array):
+        digest.update(np.ascontiguousarray(part).data)
     if folder is not None:
         for path, folders, files in os.walk(folder):
             folders.sort()
@@ -53,6 +48,18 @@ def source_identity(array: Any, folder: Path | None = None) -> str:
                 inside, known = file.relative_to(folder).as_posix(), file.stat()
                 digest.update(f"{inside} {known.st_size} {known.st_mtime_ns}\n".encode())
     return digest.hexdigest()
+
+
+def _samples(array: Any) -> Iterator[NDArray[Any]]:
+    """Yield small parts of a large array."""
+    ends = [_places(length, _SIDE if length > 4 else 1) for length in array.shape]
+    # Planes and rows are sampled together, or five dimensions would mean hundreds of places.
+    for number, place in enumerate(product((0, 1, 2), repeat=2)):
+        planes = [choice[number % len(choice)] for choice in ends[:-2]]
+        inner = [
+            ends[axis][min(p, len(ends[axis]) - 1)] for axis, p in zip((-2, -1), place, strict=True)
+        ]
+        yield np.asarray(array[(*planes, *inner)])
 
 
 def picture_identity(picture: Picture) -> str:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import tempfile
 from collections.abc import Generator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -160,7 +161,8 @@ def upscale_to_zarr_steps(
     Path
         The target.
     """
-    target = Path(os.path.expanduser(target))
+    named = Path(os.path.expanduser(target))
+    target = Path(os.path.realpath(named))  # through a link, which stays one
     _check_target(target, overwrite)
     image = _open_source(source, axes, pixel_size)
     shared = SharedModel(model, engine)
@@ -174,6 +176,7 @@ def upscale_to_zarr_steps(
         "shape": list(image.array.shape),
         "dtype": str(np.dtype(image.array.dtype)),
         "axes": image.axes,
+        "pixel_size": (dict(image.pixel_size) or None) if path is None else None,
         "content": source_identity(image.array, path),
         "model": shared.digest,
         "tile_size": tile_size,
@@ -202,7 +205,7 @@ def upscale_to_zarr_steps(
         comparing = _compare(unfinished, image, plan.description)
         yield from telling(comparing, lambda: Progress(work.total, work.total))
     _complete(unfinished, target)
-    return target
+    return named
 
 
 def _check_target(target: Path, overwrite: bool) -> None:
@@ -250,22 +253,23 @@ def _open_source(
 
 def _resume(unfinished: Path, asked: dict[str, Any], overwrite: bool) -> Journal | None:
     """Return the journal of unfinished work that fits; None to begin."""
-    if not unfinished.exists():
+    if not os.path.lexists(unfinished):
         return None
     if (unfinished / _JOURNAL).is_file():
-        journal = Journal(unfinished / _JOURNAL)
         try:
+            journal = Journal(unfinished / _JOURNAL)
             journal.check(asked, unfinished)
         except InvalidInputError:
             if not overwrite:
                 raise
         else:
             return journal
-    elif any(unfinished.iterdir()) and not _is_zarr(unfinished):
+    else:
         raise InvalidInputError(
-            f"{str(unfinished)!r}, where unfinished work is kept, holds something else: move it."
+            "Unfinished work is kept beside the target. "
+            f"Received: {str(unfinished)!r}, which is there and is none: move it."
         )
-    shutil.rmtree(unfinished)  # begun, but not as far as to a journal; or not wanted any more
+    shutil.rmtree(unfinished)  # our own, and not wanted any more
     return None
 
 
@@ -287,7 +291,6 @@ def _begin(
     shape = tuple(lengths[axis] * (scale if axis in "YX" else 1) for axis in axes)
     chunks = tuple(sides.get(axis, 1) for axis in axes)
     unfinished.parent.mkdir(parents=True, exist_ok=True)
-    create_pyramid(unfinished, replace(image, record={}), shape, chunks, scale)
     settings = {
         "asked": asked,
         "tile_size": plan.tile_size,
@@ -295,7 +298,13 @@ def _begin(
         "batch_size": plan.batch_size,
         "ranges": {str(c): [r.low, r.high] for c, r in plan.ranges.items()},
     }
-    return Journal.begin(unfinished / _JOURNAL, settings)
+    # It has its name together with its journal: what has none is not ours, and never removed.
+    with tempfile.TemporaryDirectory(".begun", f".{unfinished.stem}.", unfinished.parent) as folder:
+        begun = Path(folder) / unfinished.name
+        create_pyramid(begun, replace(image, record={}), shape, chunks, scale)
+        Journal.begin(begun / _JOURNAL, settings)
+        os.replace(begun, unfinished)
+    return Journal(unfinished / _JOURNAL)
 
 
 def _planned(plan: BlockPlan, stack: ImageStack, settings: dict[str, Any]) -> BlockPlan:
@@ -333,10 +342,16 @@ def _complete(unfinished: Path, target: Path) -> None:
     """Give the result its name; what had it before goes last."""
     for left in unfinished.rglob("*.partial"):  # zarr's, if it was killed while writing one
         left.unlink()
-    (unfinished / _JOURNAL).unlink()
-    old = target.with_name(f"{target.name}.old")
     if target.exists():
-        shutil.rmtree(old, ignore_errors=True)
-        os.replace(target, old)
-    os.replace(unfinished, target)
-    shutil.rmtree(old, ignore_errors=True)
+        kept = Path(tempfile.mkdtemp(prefix=f".{target.name}.", suffix=".old", dir=target.parent))
+        os.replace(target, kept / target.name)
+        try:
+            os.replace(unfinished, target)
+        except OSError:
+            os.replace(kept / target.name, target)
+            kept.rmdir()
+            raise
+        shutil.rmtree(kept, ignore_errors=True)
+    else:
+        os.replace(unfinished, target)
+    (target / _JOURNAL).unlink()  # last: killed before, the work is still known to be complete

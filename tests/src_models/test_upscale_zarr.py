@@ -271,13 +271,15 @@ def test_unfinished_work_goes_on_as_it_was_begun_or_anew(tiny_network: Any, tmp_
     steps.close()
     with pytest.raises(InvalidInputError, match="tile_size was 11 and is 12"):
         upscale_to_zarr(image, target, tiny_network(), tile_size=12)
+    with pytest.raises(InvalidInputError, match=r"pixel_size was None and is \{'Y': 0.5\}"):
+        upscale_to_zarr(image, target, tiny_network(), tile_size=11, pixel_size={"Y": 0.5})
     with pytest.raises(InvalidInputError, match="model was"):
         upscale_to_zarr(image, target, tiny_network(scale=3), tile_size=11)
     upscale_to_zarr(image, target, tiny_network(scale=3), tile_size=11, overwrite=True)
     assert read_zarr_image(target).array.shape == (210, 270)
 
 
-@pytest.mark.parametrize("place", [(0, 0), (150, 170), (299, 349)])
+@pytest.mark.parametrize("place", [(0, 0), (80, 90), (150, 170), (299, 349)])
 def test_another_image_of_the_same_shape_is_not_mixed_in(
     tiny_network: Any, tmp_path: Path, place: tuple[int, int]
 ) -> None:
@@ -319,6 +321,49 @@ def test_nothing_is_overwritten_unasked(tiny_network: Any, tmp_path: Path) -> No
     upscale_to_zarr(image, old, tiny_network(), overwrite=True)
     assert read_zarr_image(old).array.shape == (60, 80)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["old.zarr", "there.zarr"]
+
+
+def test_what_lies_beside_the_target_is_never_removed(tiny_network: Any, tmp_path: Path) -> None:
+    image = image_of(30, 40)
+    beside = write_source(tmp_path / "a.zarr.old", image, "YX")
+    for overwrite in (False, True):
+        upscale_to_zarr(image, tmp_path / "a.zarr", tiny_network(), overwrite=overwrite)
+    np.testing.assert_array_equal(read_zarr_image(beside).array[:], image)
+    own = write_source(tmp_path / "b.zarr.unfinished", image, "YX")
+    (tmp_path / "c.zarr.unfinished").write_text("dear")
+    for name in ("b.zarr", "c.zarr"):
+        with pytest.raises(InvalidInputError, match="which is there and is none: move it"):
+            upscale_to_zarr(image, tmp_path / name, tiny_network(), overwrite=True)
+    np.testing.assert_array_equal(read_zarr_image(own).array[:], image)
+
+
+def test_a_link_stays_one_and_the_file_lies_where_it_leads(
+    tiny_network: Any, tmp_path: Path
+) -> None:
+    image, link, real = image_of(30, 40), tmp_path / "link.zarr", tmp_path / "elsewhere" / "a.zarr"
+    link.symlink_to(real)
+    for overwrite in (False, True, True):
+        assert upscale_to_zarr(image, link, tiny_network(), overwrite=overwrite) == link
+    assert read_zarr_image(real).array.shape == (60, 80)
+    assert link.is_symlink()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["elsewhere", "link.zarr"]
+
+
+@pytest.mark.parametrize("damaged", [b"", bytes(90), b'{"asked": {}}\nx\n'])
+def test_a_damaged_journal_is_told_and_its_work_kept(
+    tiny_network: Any, tmp_path: Path, damaged: bytes
+) -> None:
+    image, target = image_of(70, 90), tmp_path / "a.zarr"
+    steps = upscale_to_zarr_steps(image, target, tiny_network(), tile_size=11)
+    while next(steps).done < 3:
+        pass
+    steps.close()
+    journal = tmp_path / "a.zarr.unfinished" / "napari-isr.journal"
+    journal.write_bytes(damaged)
+    with pytest.raises(InvalidInputError, match="which is damaged"):
+        upscale_to_zarr(image, target, tiny_network(), tile_size=11)
+    assert journal.read_bytes() == damaged
+    upscale_to_zarr(image, target, tiny_network(), tile_size=11, overwrite=True)
 
 
 def test_what_is_no_image_is_explained(tiny_network: Any, tmp_path: Path) -> None:
