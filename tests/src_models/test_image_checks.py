@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from scipy.ndimage import gaussian_filter
+from skimage import data
 
 from src_models import check_image, describe_model
 from src_models.degrade import resize_bicubic
@@ -117,6 +118,35 @@ def test_a_few_hot_pixels_are_no_blocks_of_jpeg() -> None:
     for y, x in rng.integers(0, 255, (6, 2)):
         image[y, x] = 65535
     assert jpeg_grid(image) < 0.05
+
+
+def framed(image):
+    return np.pad(image[40:-40, 40:-40], 40)
+
+
+def padded(image):
+    return np.pad(image, ((0, 128), (0, 128)))
+
+
+def with_a_bar(image):
+    image = image.copy()
+    image[200:232, 200:] = image[236:240, 190:] = image.max()
+    return image
+
+
+def in_a_mosaic(image):
+    return np.tile(image[:192, :192], (2, 2))
+
+
+@pytest.fixture
+def camera() -> np.ndarray:
+    return data.camera()[64:320, 64:320]
+
+
+@pytest.mark.parametrize("spoil", [framed, padded, with_a_bar, in_a_mosaic])
+def test_single_edges_are_no_blocks_of_jpeg_and_hide_none(camera, spoil):
+    assert jpeg_grid(spoil(camera)) < 0.07
+    assert jpeg_grid(spoil(through_jpeg(camera, 50))) > 0.3
 
 
 @pytest.mark.parametrize("quality", [10, 30, 50])
