@@ -6,7 +6,8 @@ TensorFlow is imported.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import threading
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 
 from src_models.description import ModelDescription
 from src_models.engine_errors import our_errors
+from src_models.errors import OutOfMemoryError
 from src_models.graph import walk
 from src_models.weight_file import Weights
 
@@ -49,13 +51,19 @@ class OnnxEngine:
         options.log_severity_level = 3
         # Its arena keeps whatever the largest batch took, for every session.
         options.enable_cpu_mem_arena = False
-        session = onnxruntime.InferenceSession(
-            write_down(description, weights), options, providers=providers()
-        )
-        self._start(description, session, reason)
 
-    def _start(self, description: ModelDescription, session: Any, reason: str) -> None:
-        self.description, self.reason, self._session = description, reason, session
+        def open_it() -> Any:
+            network = write_down(description, weights)
+            return onnxruntime.InferenceSession(network, options, providers=providers())
+
+        self._start(description, open_it, reason)
+
+    def _start(
+        self, description: ModelDescription, open_it: Callable[[], Any], reason: str
+    ) -> None:
+        self.description, self.reason = description, reason
+        self._open_it, self._opening = open_it, threading.Lock()
+        self._opened: Any = open_it()
         self._running: dict[int, Any] = {}
 
     def run(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -73,12 +81,25 @@ class OnnxEngine:
         options = self._running[id(batch)] = onnxruntime.RunOptions()
         try:
             with our_errors(batch.shape):
-                return self._answer(batch, options)
+                return self._answer(self._session(), batch, options)
+        except OutOfMemoryError:
+            # After a failed allocation a session fails on whatever it is given, however small.
+            self._opened = None
+            raise
         finally:
             del self._running[id(batch)]
 
-    def _answer(self, batch: NDArray[np.float32], options: Any) -> NDArray[np.float32]:
-        return np.asarray(self._session.run(None, {"image": batch}, options)[0])
+    def _session(self) -> Any:
+        """Return the open network; it is opened again after memory ran out."""
+        with self._opening:
+            if self._opened is None:
+                self._opened = self._open_it()
+            return self._opened
+
+    def _answer(
+        self, session: Any, batch: NDArray[np.float32], options: Any
+    ) -> NDArray[np.float32]:
+        return np.asarray(session.run(None, {"image": batch}, options)[0])
 
     def stop(self, batch: NDArray[np.float32]) -> None:
         """Make a batch that runs in another thread end with an error."""

@@ -30,11 +30,12 @@ class OnnxFileEngine(OnnxEngine):
 
     def __init__(self, description: ModelDescription, path: Path, reason: str = "") -> None:
         assert isinstance(description.config, OnnxConfig)
-        session = open_session(path, providers=providers())
-        self._start(description, session, reason)
-        self._config, self._ends = description.config, look_at_ends(session)
+        self._start(description, lambda: open_session(path, providers=providers()), reason)
+        self._config, self._ends = description.config, look_at_ends(self._session())
 
-    def _answer(self, batch: NDArray[np.float32], options: Any) -> NDArray[np.float32]:
+    def _answer(
+        self, session: Any, batch: NDArray[np.float32], options: Any
+    ) -> NDArray[np.float32]:
         height, width = batch.shape[1:3]
         rows, columns = self._config.padded(height, width)
         beyond = ((0, 0), (0, rows - height), (0, columns - width), (0, 0))
@@ -42,8 +43,7 @@ class OnnxFileEngine(OnnxEngine):
         scale, step = self._config.x, self._ends.shape[0]
         parts = [given] if step is None else self._parts(given, step)
         answers = [
-            np.asarray(self._session.run(None, {self._ends.name: part}, options)[0])
-            for part in parts
+            np.asarray(session.run(None, {self._ends.name: part}, options)[0]) for part in parts
         ]
         answer = np.concatenate(answers)[: len(batch)]
         if self._config.layout == "NCHW":

@@ -92,27 +92,28 @@ from src_models import upscale
 from src_models.pretrained import describe_model
 import src_models.memory
 image = np.random.default_rng(0).integers(0, 4000, (700, 700)).astype(np.uint16)
-upscale(image[:64, :64], {MODEL!r}, engine="openvino")
+upscale(image[:64, :64], {MODEL!r}, engine=sys.argv[3])
 if sys.argv[1] != "0":
     used = psutil.Process().memory_info().vms
     resource.setrlimit(resource.RLIMIT_AS, (used + int(sys.argv[1]) * 2**20,) * 2)
 with warnings.catch_warnings(record=True) as caught:
     warnings.simplefilter("always")
-    result = upscale(image, {MODEL!r}, engine="openvino", tile_size=700)
+    result = upscale(image, {MODEL!r}, engine=sys.argv[3], tile_size=700)
 print([w.category.__name__ for w in caught])
 np.save(sys.argv[2], result)
 """
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux bounds the address space")
+@pytest.mark.parametrize("engine", ["openvino", "onnxruntime"])
 def test_where_memory_is_short_tiles_get_smaller_and_the_result_stays_right(
-    tmp_path: Path,
+    tmp_path: Path, engine: str
 ) -> None:
     results, told = [], []
     for number, megabytes in enumerate(("0", "400")):
         file = tmp_path / f"{number}.npy"
         done = subprocess.run(
-            [sys.executable, "-c", STARVED, megabytes, file],
+            [sys.executable, "-c", STARVED, megabytes, file, engine],
             capture_output=True,
             text=True,
             timeout=120,
