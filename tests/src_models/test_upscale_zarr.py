@@ -337,6 +337,39 @@ def test_what_lies_beside_the_target_is_never_removed(tiny_network: Any, tmp_pat
     np.testing.assert_array_equal(read_zarr_image(own).array[:], image)
 
 
+DIES = """
+import os, sys, numpy as np
+from src_models import upscale_to_zarr
+image, target, model, when = sys.argv[1:]
+real = os.replace
+def dying(source, name):
+    if os.fspath({"moved": source, "named": name}[when]) == target:
+        os._exit(9)
+    real(source, name)
+os.replace = dying
+upscale_to_zarr(np.load(image), target, model, overwrite=True)
+"""
+
+
+@pytest.mark.parametrize("when", ["moved", "named"])  # the old file; the new one
+def test_killed_while_the_result_gets_its_name_nothing_is_lost(
+    tiny_network: Any, tmp_path: Path, when: str
+) -> None:
+    image, old = image_of(30, 40), image_of(60, 80)
+    np.save(tmp_path / "image.npy", image)
+    model = tiny_network().save(tmp_path / "tiny.keras")
+    target = write_source(tmp_path / "a.zarr", old, "YX")
+    line = [sys.executable, "-c", DIES, tmp_path / "image.npy", target, model, when]
+    assert subprocess.run(line, timeout=120).returncode == 9
+    (kept,) = (path for path in tmp_path.glob("**/a.zarr") if path.is_dir())
+    np.testing.assert_array_equal(read_zarr_image(kept).array[:], old)
+    steps = upscale_to_zarr_steps(image, target, model, overwrite=True)
+    first = next(steps)
+    assert first.done == first.total
+    list(steps)
+    np.testing.assert_array_equal(read_zarr_image(target).array[:], upscale(image, model))
+
+
 def test_a_link_stays_one_and_the_file_lies_where_it_leads(
     tiny_network: Any, tmp_path: Path
 ) -> None:
