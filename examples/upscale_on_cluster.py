@@ -9,8 +9,10 @@ The first line uses processes of this machine, the second one Slurm jobs (`dask-
 from __future__ import annotations
 
 import argparse
+import os
 from itertools import pairwise
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 
@@ -54,6 +56,10 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--queue", help="of Slurm; without it, workers run on this machine")
     options = parser.parse_args()
+    if os.path.lexists(options.target):
+        parser.error(
+            f"There is something already under {str(options.target)!r}: choose another name."
+        )
 
     from distributed import Client
 
@@ -62,10 +68,18 @@ def main() -> None:
 
     image = read_zarr_image(options.source)
     scale = describe_model(options.model).scale
-    with start_cluster(options.workers, options.queue) as cluster, Client(cluster):
+    # Beside the target, where all workers reach it; it has the target's name once it is whole.
+    beside = options.target.absolute().parent
+    with (
+        start_cluster(options.workers, options.queue) as cluster,
+        Client(cluster),
+        TemporaryDirectory(prefix=".unfinished-", dir=beside) as folder,
+    ):
         lazy: Any = upscale(image.array, options.model, axes=image.axes)
-        levels = create_pyramid(options.target, image, lazy.shape, lazy.chunksize, scale)
+        begun = Path(folder, options.target.name)
+        levels = create_pyramid(begun, image, lazy.shape, lazy.chunksize, scale)
         write(lazy, levels, image.axes)
+        os.replace(begun, options.target)
     print(f"{options.target}: {' x '.join(map(str, lazy.shape))}, {len(levels)} levels")
 
 

@@ -118,14 +118,12 @@ def test_the_example_writes_what_upscale_to_zarr_does(tiny_network: Any, tmp_pat
     )
     write_ome_zarr(picture, source)
     script = root / "examples" / "upscale_on_cluster.py"
-    done = subprocess.run(
-        [sys.executable, script, source, target, "--model", model, "--workers", "2"],
-        env=os.environ | {"PYTHONPATH": str(root)},
-        capture_output=True,
-        text=True,
-        timeout=240,
-    )
+    options = {"env": os.environ | {"PYTHONPATH": str(root)}, "capture_output": True, "text": True}
+    line = [sys.executable, script, source, target, "--model", model, "--workers", "2"]
+    done = subprocess.run(line, timeout=240, **options)
     assert done.returncode == 0, done.stderr
+    assert "something already" in subprocess.run(line, timeout=60, **options).stderr
+    assert not list(tmp_path.glob(".unfinished-*"))
     upscale_to_zarr(source, expected, model)
     ours, theirs = read_zarr_image(target), read_zarr_image(expected)
     np.testing.assert_array_equal(ours.array[...], theirs.array[...])
