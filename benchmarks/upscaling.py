@@ -3,7 +3,9 @@
 ``python benchmarks/upscaling.py`` prints one table from one run: seconds per megapixel of input,
 the useful operations per second as a share of this machine's float32 matrix product, and the peak
 memory, for each network, engine and image size. Operations spent on overlap and padding don't
-count. Each line is measured in a process of its own; the best time of a few counts.
+count. Each line has a process of its own. They take turns, with a second of matrix products between
+them, and the medians of a few rounds count: times by ISR's are told round by round, with their
+range, because what else a machine does changes from minute to minute.
 
 - ``openvino``, ``onnxruntime``, ``keras``: `src_models.upscale` with its default settings.
 - ``isr``: as ISR did it. The image in patches of 50 pixels with 2 pixels of padding on each side,
@@ -41,7 +43,8 @@ NETWORKS = {name: describe_model(name) for name in ("microscopy-x2", "psnr-small
 ENGINES = ["openvino", "onnxruntime", "keras", "isr", "torch"]
 PATCH, PADDING, BATCH = 50, 2, 10
 MATRIX = 2048
-ENOUGH_S = 20
+READY = "ready"
+TURN_S = 2  # for so long at least, as the first image takes its memory anew
 Image = NDArray[np.uint8]
 
 
@@ -105,54 +108,13 @@ def by_isr(description: ModelDescription) -> Callable[[Image], object]:
     return run
 
 
-class Torch:
-    """The network's operations as torch's, on features ``(B, C, H, W)``."""
-
-    def __init__(self, weights: dict[str, NDArray[np.float32]]) -> None:
-        import torch
-
-        self.torch = torch
-        self.weights = {
-            name: torch.from_numpy(
-                np.ascontiguousarray(w.transpose(3, 2, 0, 1)) if w.ndim == 4 else w
-            )
-            for name, w in weights.items()
-        }
-
-    def conv(self, x: Any, name: str, relu: bool = False) -> Any:
-        """Run a convolution."""
-        kernel, bias = self.weights[f"{name}/kernel"], self.weights[f"{name}/bias"]
-        x = self.torch.nn.functional.conv2d(x, kernel, bias, padding=kernel.shape[-1] // 2)
-        return self.torch.relu_(x) if relu else x
-
-    def concat(self, parts: Any) -> Any:
-        """Join channels."""
-        return self.torch.cat(list(parts), 1)
-
-    def fuse(self, parts: Any, name: str, factor: float = 1.0) -> Any:
-        """Close a dense block."""
-        return self.add(parts[0], self.conv(self.concat(parts), name), factor)
-
-    def add(self, a: Any, b: Any, factor: float = 1.0) -> Any:
-        """Return ``a + factor * b``."""
-        return self.torch.add(a, b, alpha=factor)
-
-    def shuffle(self, x: Any, scale: int) -> Any:
-        """Make pixels of channels."""
-        b, c, h, w = x.shape
-        x = x.reshape(b, scale, scale, -1, h, w).permute(0, 3, 4, 1, 5, 2)
-        return x.reshape(b, c // scale**2, h * scale, w * scale)
-
-    def repeat(self, x: Any, scale: int) -> Any:
-        """Repeat pixels."""
-        return self.torch.nn.functional.interpolate(x, scale_factor=scale, mode="nearest")
-
-
 def by_torch(description: ModelDescription) -> Callable[[Image], object]:
     """Return the network in plain torch."""
+    import torch
+    from torch_operations import TorchOperations
+
     config = description.network
-    operations = Torch(random_weights(config))
-    torch = operations.torch
+    operations = TorchOperations(random_weights(config))
 
     def run(image: Image) -> object:
         with torch.inference_mode():
@@ -164,85 +126,132 @@ def by_torch(description: ModelDescription) -> Callable[[Image], object]:
 
 
 def matrix_product(seconds: float = 1.0) -> float:
-    """Return the speed of a large float32 matrix product, the best of some, in operations/s."""
+    """Return the speed of large float32 matrix products, in operations per second."""
     a = np.random.default_rng(0).random((MATRIX, MATRIX), np.float32)
-    end, best = time.perf_counter() + seconds, np.inf
-    while time.perf_counter() < end:
-        started = time.perf_counter()
+    np.matmul(a, a)
+    started, products = time.perf_counter(), 0
+    while time.perf_counter() < started + seconds:
         np.matmul(a, a)
-        best = min(best, time.perf_counter() - started)
-    return float(2 * MATRIX**3 / best)
+        products += 1
+    return 2 * MATRIX**3 * products / (time.perf_counter() - started)
 
 
-def measure(network: str, engine: str, size: int, repeats: int) -> dict[str, Any]:
-    """Measure one line of the table, in this process."""
+def serve(network: str, engine: str, size: int) -> None:
+    """Be the process of one line of the table: upscale whenever a line comes in."""
     description = NETWORKS[network]
     channels = () if description.channels == 1 else (description.channels,)
     image = np.random.default_rng(0).integers(0, 256, (size, size, *channels), np.uint8)
-    started = time.perf_counter()
     made = {"isr": by_isr, "torch": by_torch}.get(engine)
-    run = made(description) if made else by_library(description, engine)
+    try:
+        run = made(description) if made else by_library(description, engine)
+    except ImportError as missing:
+        print(missing)
+        return
     run(image[:128, :128])  # what is done once a session
-    start_up = time.perf_counter() - started
+    run(image)
+    print(READY, flush=True)
+    for _ in sys.stdin:
+        times: list[float] = []
+        while sum(times) < TURN_S:
+            started = time.perf_counter()
+            run(image)
+            times.append(time.perf_counter() - started)
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        peak *= 1 if sys.platform == "darwin" else 1024
+        print(json.dumps({"seconds": min(times), "peak_bytes": peak}), flush=True)
+
+
+class Case:
+    """One line of the table, in a process of its own."""
+
+    def __init__(self, python: str, network: str, engine: str, size: int) -> None:
+        self.network, self.engine, self.size = network, engine, size
+        self.seconds: list[float] = []
+        self.matrix_product: list[float] = []
+        self.peak_bytes = 0
+        root = str(Path(__file__).parents[1])
+        paths = os.pathsep.join([root, os.environ.get("PYTHONPATH", "")])
+        self._process = subprocess.Popen(
+            [python, __file__, "--case", json.dumps([network, engine, size])],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+            env={**os.environ, "PYTHONPATH": paths, "TF_CPP_MIN_LOG_LEVEL": "3"},
+        )
+
+    def _line(self) -> str:
+        assert self._process.stdout is not None
+        return self._process.stdout.readline()
+
+    def is_ready(self) -> bool:
+        """Wait for the process, and tell whether it can do it."""
+        answer = self._line().strip() or "the process ended"
+        if answer != READY:
+            print(
+                f"{self.network} {self.engine} {self.size}: not measured ({answer})",
+                file=sys.stderr,
+            )
+        return answer == READY
+
+    def take_turn(self, before: float) -> float:
+        """Measure once; take the speed of matrix products before it, and return that after it."""
+        assert self._process.stdin is not None
+        self._process.stdin.write("turn\n")
+        self._process.stdin.flush()
+        answer = json.loads(self._line())
+        after = matrix_product()
+        self.seconds.append(answer["seconds"])
+        self.matrix_product.append((before + after) / 2)
+        self.peak_bytes = answer["peak_bytes"]
+        print(
+            f"{self.network} {self.size} {self.engine}: {self.seconds[-1]:.2f} s", file=sys.stderr
+        )
+        return after
+
+    def end(self) -> None:
+        """End the process."""
+        self._process.communicate()
+
+
+def measure(cases: list[Case], rounds: int) -> list[Case]:
+    """Let cases take turns, so that what else the machine does meets all alike."""
+    able = [case for case in cases if case.is_ready()]
     speed = matrix_product()
-    times: list[float] = []
-    while len(times) < repeats and sum(times) < ENOUGH_S:
-        started = time.perf_counter()
-        run(image)
-        times.append(time.perf_counter() - started)
-    speed = max(speed, matrix_product())
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return {
-        "network": network,
-        "engine": engine,
-        "size": size,
-        "seconds": min(times),
-        "all_seconds": times,
-        "start_up_seconds": start_up,
-        "matrix_product": speed,
-        "peak_bytes": peak * (1 if sys.platform == "darwin" else 1024),
-    }
+    for _ in range(rounds):
+        for case in able:
+            speed = case.take_turn(speed)
+    for case in cases:
+        case.end()
+    return able
 
 
-def in_process(python: str, network: str, engine: str, size: int, repeats: int) -> Any:
-    """Measure in a process of its own; None if the engine is not there."""
-    case = json.dumps([network, engine, size, repeats])
-    root = str(Path(__file__).parents[1])
-    paths = os.pathsep.join([root, os.environ.get("PYTHONPATH", "")])
-    done = subprocess.run(
-        [python, __file__, "--case", case],
-        capture_output=True,
-        text=True,
-        env={**os.environ, "PYTHONPATH": paths, "TF_CPP_MIN_LOG_LEVEL": "3"},
-    )
-    if done.returncode:
-        reason = done.stderr.strip().splitlines()[-1:] or ["killed"]
-        print(f"{network} {engine} {size}: not measured ({reason[0]})", file=sys.stderr)
-        return None
-    return json.loads(done.stdout.splitlines()[-1])
-
-
-def table(results: list[dict[str, Any]]) -> str:
+def table(results: list[Case]) -> str:
     """Return the results as a table in Markdown."""
-    best = max(r["matrix_product"] for r in results)
+    products = np.concatenate([case.matrix_product for case in results]) / 1e9
     lines = [
-        f"Matrix product: {best / 1e9:.0f} GFLOP/s on {processors_in_words()}, "
-        f"Python {platform.python_version()}.",
+        f"Matrix product: {np.median(products):.0f} GFLOP/s ({products.min():.0f} to "
+        f"{products.max():.0f}) on {processors_in_words()}, Python {platform.python_version()}.",
         "",
         "| network | input | engine | s | s per megapixel | GFLOP/s | share of matrix product "
         "| times ISR's way | peak MiB |",
         "|---|---|---|---|---|---|---|---|---|",
     ]
-    isr = {(r["network"], r["size"]): r["seconds"] for r in results if r["engine"] == "isr"}
-    for r in sorted(results, key=lambda r: (r["network"], r["size"])):
-        config, pixels = NETWORKS[r["network"]].config, r["size"] ** 2
-        speed = config.operations_per_pixel * pixels / r["seconds"]
-        against = isr.get((r["network"], r["size"]))
-        faster = f"{against / r['seconds']:.2f}" if against else ""
+    isr = {(case.network, case.size): case.seconds for case in results if case.engine == "isr"}
+    for case in results:
+        config, pixels = NETWORKS[case.network].config, case.size**2
+        seconds = np.array(case.seconds)
+        speeds = config.operations_per_pixel * pixels / seconds
+        share = np.median(speeds / case.matrix_product)
+        faster = ""
+        if (case.network, case.size) in isr:
+            ratios = np.array(isr[case.network, case.size]) / seconds
+            faster = f"{np.median(ratios):.2f} ({ratios.min():.2f} to {ratios.max():.2f})"
         lines.append(
-            f"| {r['network']} | {r['size']}x{r['size']}x{config.c_dim} | {r['engine']} "
-            f"| {r['seconds']:.2f} | {r['seconds'] / pixels * 1e6:.2f} | {speed / 1e9:.0f} "
-            f"| {speed / best:.2f} | {faster} | {r['peak_bytes'] / 2**20:.0f} |"
+            f"| {case.network} | {case.size}x{case.size}x{config.c_dim} | {case.engine} "
+            f"| {np.median(seconds):.2f} | {np.median(seconds) / pixels * 1e6:.2f} "
+            f"| {np.median(speeds) / 1e9:.0f} | {share:.2f} | {faster} "
+            f"| {case.peak_bytes / 2**20:.0f} |"
         )
     return "\n".join(lines)
 
@@ -253,26 +262,20 @@ def main() -> None:
     parser.add_argument("--networks", nargs="+", choices=NETWORKS, default=list(NETWORKS))
     parser.add_argument("--engines", nargs="+", choices=ENGINES, default=ENGINES)
     parser.add_argument("--sizes", nargs="+", type=int, default=[256, 512, 1024, 2048])
-    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--torch-python", default=sys.executable)
-    parser.add_argument("--json", type=Path, help="where to write the figures")
     parser.add_argument("--case", help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.case:
-        print(json.dumps(measure(*json.loads(args.case))))
+        serve(*json.loads(args.case))
         return
     results = []
-    for network in args.networks:
-        for size in args.sizes:
-            for engine in args.engines:
-                python = args.torch_python if engine == "torch" else sys.executable
-                found = in_process(python, network, engine, size, args.repeats)
-                if found:
-                    results.append(found)
-                    seconds = found["seconds"]
-                    print(f"{network} {size} {engine}: {seconds:.2f} s", file=sys.stderr)
-    if args.json:
-        args.json.write_text(json.dumps(results, indent=1), encoding="utf-8")
+    for network, size in itertools.product(args.networks, args.sizes):
+        cases = [
+            Case(args.torch_python if engine == "torch" else sys.executable, network, engine, size)
+            for engine in args.engines
+        ]
+        results += measure(cases, args.rounds)
     print(table(results))
 
 
