@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from src_models.description import ModelDescription
-from src_models.engines import Engine, EngineName, choose_engine, open_engine
+from src_models.engines import Engine, EngineName, load_engine, open_engine
 from src_models.errors import InvalidInputError, ModelFileError
 from src_models.pretrained import describe_model, find_model
 
@@ -76,7 +76,7 @@ class SharedModel:
             self._content = _saved(network)
             weights = [weight.tobytes() for weight in network.model.get_weights()]
             content = self.description.to_json().encode() + b"".join(weights)
-        self.engine = choose_engine(engine, self.description).name
+        self.engine = load_engine(engine, self.description).name
         self.digest = _digest(self.engine.encode() + _digest(content).encode())
 
     def __getstate__(self) -> dict[str, Any]:
