@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from src_models.description import ModelDescription
 from src_models.engines import Engine, EngineName, load_engine, open_engine
 from src_models.errors import InvalidInputError, ModelFileError
-from src_models.pretrained import describe_model, find_model
+from src_models.pretrained import describe_model, find_model, model_names, split_sharpness
 
 if TYPE_CHECKING:
     from src_models.image_model import ImageModel
@@ -64,7 +64,8 @@ class SharedModel:
             self.description: ModelDescription = describe_model(model)
             found = find_model(model)
             # A path is made whole, since workers run elsewhere; a name stays a name.
-            self._name = str(model) if Path(model).name == str(model) else str(found.absolute())
+            is_name = str(split_sharpness(model)[0]) in model_names()
+            self._name = str(model) if is_name else str(found.absolute())
             content = self.description.name.encode() + found.read_bytes()
         else:
             self.description = model.description

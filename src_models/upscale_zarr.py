@@ -172,7 +172,7 @@ def upscale_to_zarr_steps(
     plan = BlockPlan.of(stack, shared.description, tile_size, overlap, batch_size, shared.engine)
     path = Path(source) if isinstance(source, str | os.PathLike) else None
     asked = {
-        "source": "an array" if path is None else str(source),
+        "source": "an array" if path is None else os.path.realpath(path),
         "shape": list(image.array.shape),
         "dtype": str(np.dtype(image.array.dtype)),
         "axes": image.axes,

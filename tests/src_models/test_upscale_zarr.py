@@ -200,6 +200,24 @@ def test_it_goes_on_where_it_was_interrupted(tiny_network: Any, tmp_path: Path) 
         assert files(target) == files(whole)
 
 
+def test_it_goes_on_from_another_folder(
+    tiny_network: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_source(tmp_path / "cells.zarr", image_of(110, 130), "YX")
+    tiny_network().save(tmp_path / "tiny.keras")
+    monkeypatch.chdir(tmp_path)
+    steps = upscale_to_zarr_steps("cells.zarr", "a.zarr", "tiny.keras", tile_size=11)
+    while next(steps).done < 5:
+        pass
+    steps.close()
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    source, target, model = "../cells.zarr", "../a.zarr", "../tiny.keras"
+    steps = upscale_to_zarr_steps(source, target, model, tile_size=11)
+    assert next(steps).done >= 5
+    steps.close()
+
+
 SCRIPT = """
 import sys, numpy as np
 from src_models import upscale_to_zarr_steps
