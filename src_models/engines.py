@@ -103,7 +103,7 @@ class Choice(NamedTuple):
         In a sentence.
     """
 
-    name: str
+    name: EngineName
     reason: str
 
 
