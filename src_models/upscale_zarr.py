@@ -38,7 +38,7 @@ from src_models.zarr_files import (
     read_zarr_image,
     stored_axes,
 )
-from src_models.zarr_target import check_target
+from src_models.zarr_target import alone, check_apart, check_target
 from src_models.zarr_unfinished import begin, complete, planned, resume
 from src_models.zarr_work import ZarrWork
 
@@ -159,8 +159,9 @@ def upscale_to_zarr_steps(
     """
     named = Path(os.path.expanduser(target))
     target = Path(os.path.realpath(named))  # through a link, which stays one
-    check_target(target, overwrite)
-    image = _open_source(source, axes, pixel_size)
+    image, folder = _open_source(source, axes, pixel_size), _folder_of(source)
+    if folder is not None:
+        check_apart(target, folder)
     shared = SharedModel(model, engine)
     stack = ImageStack.of(image.array, image.axes, shared.description.channels)
     if keep_intensities:
@@ -184,24 +185,33 @@ def upscale_to_zarr_steps(
         "keep_intensities": keep_intensities or None,
     }
     unfinished = target.with_name(f"{target.name}.unfinished")
-    journal = resume(unfinished, asked, overwrite)
-    if journal is None:
-        yield Progress(0, 1)
-        for ranges in measure_channels(stack, shared.description, sample=False):
-            plan = replace(plan, ranges=dict(ranges))
+    with alone(target):
+        check_target(target, overwrite)
+        journal = resume(unfinished, asked, overwrite)
+        if journal is None:
             yield Progress(0, 1)
-        journal = begin(unfinished, image, stack, plan, asked)
-    plan = planned(plan, stack, journal.settings)
-    work = ZarrWork(stack, plan, open_levels(unfinished), shared, journal)
-    yield from work.run()
-    told = provenance(plan.description, shared.engine, model_identity(model), path)
-    asked_for = {"self_ensemble": self_ensemble, "keep_intensities": keep_intensities}
-    add_record(unfinished, told | {name: True for name, wanted in asked_for.items() if wanted})
-    if consistency:
-        comparing = _compare(unfinished, image, plan.description)
-        yield from telling(comparing, lambda: Progress(work.total, work.total))
-    complete(unfinished, target)
+            for ranges in measure_channels(stack, shared.description, sample=False):
+                plan = replace(plan, ranges=dict(ranges))
+                yield Progress(0, 1)
+            journal = begin(unfinished, image, stack, plan, asked)
+        plan = planned(plan, stack, journal.settings)
+        work = ZarrWork(stack, plan, open_levels(unfinished), shared, journal)
+        yield from work.run()
+        told = provenance(plan.description, shared.engine, model_identity(model), path)
+        asked_for = {"self_ensemble": self_ensemble, "keep_intensities": keep_intensities}
+        add_record(unfinished, told | {name: True for name, wanted in asked_for.items() if wanted})
+        if consistency:
+            comparing = _compare(unfinished, image, plan.description)
+            yield from telling(comparing, lambda: Progress(work.total, work.total))
+        complete(unfinished, target)
     return named
+
+
+def _folder_of(source: str | Path | ArrayLike) -> Path | None:
+    """Return the folder that an image is read from, without links; None if it is not known."""
+    is_path = isinstance(source, str | os.PathLike)
+    folder = source if is_path else getattr(getattr(source, "store", None), "root", None)  # zarr's
+    return Path(os.path.realpath(folder)) if isinstance(folder, str | os.PathLike) else None
 
 
 def _open_source(

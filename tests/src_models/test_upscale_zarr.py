@@ -341,6 +341,39 @@ def test_nothing_is_overwritten_unasked(tiny_network: Any, tmp_path: Path) -> No
     assert sorted(path.name for path in tmp_path.iterdir()) == ["old.zarr", "there.zarr"]
 
 
+@pytest.mark.parametrize("opened", [False, True])
+@pytest.mark.parametrize("target", ["plate.zarr/A", "plate.zarr", "plate.zarr/A/x2.zarr", "link"])
+def test_a_target_lies_apart_from_its_source(
+    tiny_network: Any, tmp_path: Path, target: str, opened: bool
+) -> None:
+    image = image_of(30, 40)
+    zarr.open_group(tmp_path / "plate.zarr", mode="w")
+    source = write_source(tmp_path / "plate.zarr" / "A", image, "YX")
+    (tmp_path / "link").symlink_to(source)
+    before = files(tmp_path)
+    given: Any = zarr.open_group(source)["full"] if opened else source
+    with pytest.raises(InvalidInputError, match="must lie apart from its source"):
+        upscale_to_zarr(given, tmp_path / target, tiny_network(), overwrite=True)
+    assert files(tmp_path) == before
+    upscale_to_zarr(given, tmp_path / "plate.zarr" / "B", tiny_network())
+
+
+@pytest.mark.parametrize("begun", [1, 5])  # while intensities are measured, and among the blocks
+def test_one_work_at_a_time_writes_a_file(tiny_network: Any, tmp_path: Path, begun: int) -> None:
+    image, target = image_of(110, 130), tmp_path / "a.zarr"
+    first = upscale_to_zarr_steps(image, target, tiny_network(), tile_size=11)
+    for _ in range(begun):
+        next(first)
+    for overwrite in (False, True):
+        with pytest.raises(InvalidInputError, match="other work is writing: wait for it"):
+            upscale_to_zarr(image, target, tiny_network(scale=3), overwrite=overwrite)
+    list(first)
+    assert [path.name for path in tmp_path.iterdir()] == ["a.zarr"]
+    np.testing.assert_array_equal(
+        read_zarr_image(target).array[:], upscale(image, tiny_network(), tile_size=11)
+    )
+
+
 def test_what_lies_beside_the_target_is_never_removed(tiny_network: Any, tmp_path: Path) -> None:
     image = image_of(30, 40)
     beside = write_source(tmp_path / "a.zarr.old", image, "YX")
