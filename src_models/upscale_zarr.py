@@ -102,7 +102,8 @@ def upscale_to_zarr(
     Notes
     -----
     If it is interrupted in whatever way, the same call goes on where it stopped, and the file is
-    then the same, byte by byte. Intensities are measured on the whole image first.
+    then the same, byte by byte. An engine that was opened is known again by what it answers.
+    Intensities are measured on the whole image first.
     """
     steps = upscale_to_zarr_steps(
         source,
@@ -175,7 +176,7 @@ def upscale_to_zarr_steps(
         "axes": image.axes,
         "pixel_size": (dict(image.pixel_size) or None) if path is None else None,
         "content": source_identity(image.array, path),
-        "model": shared.digest,
+        "model": shared.identity(),
         "tile_size": tile_size,
         "overlap": overlap,
         "batch_size": batch_size,

@@ -218,6 +218,43 @@ def test_it_goes_on_from_another_folder(
     steps.close()
 
 
+class Darkening:
+    """An engine of one's own, which tells nothing of its weights."""
+
+    name, reason = "numpy", "It was given."
+
+    def __init__(self, network: Any, factor: float) -> None:
+        self.description, self._factor = network.description, np.float32(factor)
+
+    def run(self, batch: Any) -> Any:
+        return self._factor * batch.repeat(2, axis=1).repeat(2, axis=2)
+
+    def stop(self, batch: Any) -> None:
+        pass
+
+    def release(self) -> None:
+        pass
+
+
+def test_it_goes_on_with_an_engine_of_ones_own_that_answers_as_before(
+    tiny_network: Any, tmp_path: Path
+) -> None:
+    image, target = image_of(70, 90), tmp_path / "a.zarr"
+    steps = upscale_to_zarr_steps(image, target, Darkening(tiny_network(), 0.5), tile_size=11)
+    while next(steps).done < 3:
+        pass
+    steps.close()
+    with pytest.raises(InvalidInputError, match="model was"):
+        upscale_to_zarr(image, target, Darkening(tiny_network(), 0.25), tile_size=11)
+    again = Darkening(tiny_network(), 0.5)
+    steps = upscale_to_zarr_steps(image, target, again, tile_size=11)
+    assert next(steps).done >= 3
+    list(steps)
+    np.testing.assert_array_equal(
+        read_zarr_image(target).array[:], upscale(image, again, tile_size=11)
+    )
+
+
 SCRIPT = """
 import sys, numpy as np
 from src_models import upscale_to_zarr_steps
