@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from src_models import (
     upscale_to_zarr,
     upscale_to_zarr_steps,
 )
-from src_models.errors import InvalidInputError, NetworkError
+from src_models.errors import InvalidInputError, NetworkError, SuperResolutionWarning
 from src_models.pyramid import halved
 from src_models.zarr_files import add_record, read_zarr_image
 
@@ -485,6 +486,28 @@ def test_a_damaged_journal_is_told_and_its_work_kept(
         upscale_to_zarr(image, target, tiny_network(), tile_size=11)
     assert journal.read_bytes() == damaged
     upscale_to_zarr(image, target, tiny_network(), tile_size=11, overwrite=True)
+
+
+@pytest.mark.parametrize("gaps", [1, 40])
+def test_gaps_are_told_once_as_of_an_image_in_memory(
+    tiny_network: Any, tmp_path: Path, gaps: int
+) -> None:
+    image = image_of(2, 60, 50).astype(np.float32)
+    image.flat[:: image.size // gaps] = np.nan
+    how = {"axes": "ZYX", "tile_size": 16}
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", SuperResolutionWarning)
+        upscale(image, tiny_network(), **how)
+        upscale_to_zarr(image, tmp_path / "a.zarr", tiny_network(), **how)
+        steps = upscale_to_zarr_steps(image, tmp_path / "b.zarr", tiny_network(), **how)
+        while next(steps).done < 5:
+            pass
+        steps.close()
+        upscale_to_zarr(image, tmp_path / "b.zarr", tiny_network(), **how)
+    in_memory, streamed, *gone_on = [str(warning.message) for warning in caught]
+    assert in_memory == streamed
+    assert in_memory.startswith("1 pixel of" if gaps == 1 else "40 pixels of")
+    assert all(told.startswith("Some pixels of") for told in gone_on)
 
 
 def test_what_is_no_image_is_explained(tiny_network: Any, tmp_path: Path) -> None:
