@@ -94,8 +94,8 @@ def upscale_to_zarr(
     Raises
     ------
     InvalidInputError
-        If the source or a setting does not fit, the target exists, or unfinished work was begun
-        with other settings.
+        If the source or a setting does not fit, the target exists, holds the source or lies in
+        it, other work is writing it, or unfinished work was begun with other settings.
     SuperResolutionError
         As `upscale` does.
 
