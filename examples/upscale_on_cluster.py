@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import os
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -64,10 +65,14 @@ def main() -> None:
     from distributed import Client
 
     from src_models import describe_model, upscale
+    from src_models.engines import load_engine
+    from src_models.provenance import model_identity, provenance
     from src_models.zarr_files import create_pyramid, read_zarr_image
 
     image = read_zarr_image(options.source)
-    scale = describe_model(options.model).scale
+    model = describe_model(options.model)
+    engine = load_engine("auto", model).name  # one for all workers
+    record = provenance(model, engine, model_identity(options.model), options.source)
     # Beside the target, where all workers reach it; it has the target's name once it is whole.
     beside = options.target.absolute().parent
     with (
@@ -75,9 +80,9 @@ def main() -> None:
         Client(cluster),
         TemporaryDirectory(prefix=".unfinished-", dir=beside) as folder,
     ):
-        lazy: Any = upscale(image.array, options.model, axes=image.axes)
-        begun = Path(folder, options.target.name)
-        levels = create_pyramid(begun, image, lazy.shape, lazy.chunksize, scale)
+        lazy: Any = upscale(image.array, options.model, axes=image.axes, engine=engine)
+        begun, made = Path(folder, options.target.name), replace(image, record=record)
+        levels = create_pyramid(begun, made, lazy.shape, lazy.chunksize, model.scale)
         write(lazy, levels, image.axes)
         os.replace(begun, options.target)
     print(f"{options.target}: {' x '.join(map(str, lazy.shape))}, {len(levels)} levels")

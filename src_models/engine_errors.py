@@ -17,12 +17,14 @@ _OUT_OF_MEMORY = (
     "resourceexhausted",
     "bad_alloc",
     "bad allocation",
-    "can't allocate memory",
+    "can't alloc",
     "cannot allocate memory",
     "failed to allocate",
     "not enough memory",
     "alloc_failed",
     "dst tensor is not initialized",
+    "failed to map segment",  # of OpenVINO's plugin, loaded with the first batch
+    "resource temporarily unavailable",  # for a thread's stack
 )
 
 

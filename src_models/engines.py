@@ -23,7 +23,7 @@ import sys
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterator
-from importlib import metadata
+from importlib import import_module, metadata
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, cast, get_args
@@ -47,6 +47,8 @@ if TYPE_CHECKING:
 EngineName = Literal["auto", "keras", "openvino", "onnxruntime"]
 ENGINES: tuple[EngineName, ...] = get_args(EngineName)
 _NEEDS = {"openvino": ("openvino",), "onnxruntime": ("onnxruntime", "onnx"), "keras": ("keras",)}
+# Keras is imported by a module of ours only.
+_LOADS = _NEEDS | {"keras": ("src_models.backend",)}
 _EXTRA = {"openvino": "fast", "onnxruntime": "onnx"}
 _TITLES = {"openvino": "OpenVINO", "onnxruntime": "ONNX Runtime", "keras": "Keras"}
 _GPU_BUILDS = ("onnxruntime-gpu", "onnxruntime-directml", "onnxruntime-rocm")
@@ -101,7 +103,7 @@ class Choice(NamedTuple):
         In a sentence.
     """
 
-    name: str
+    name: EngineName
     reason: str
 
 
@@ -132,23 +134,13 @@ def open_engine(model: str | Path | ImageModel | Engine, engine: EngineName = "a
     in_memory = not isinstance(model, str | os.PathLike) and hasattr(model, "description")
     path = None if in_memory else find_model(model)  # type: ignore[arg-type]
     replaced = in_memory and not getattr(model, "is_as_built", False)
-    error: Exception | None = None
     foreign = path is not None and is_onnx(path)
-    for choice in _for_onnx(engine) if foreign else _choices(engine, replaced):
-        try:
-            return (
-                _open_in_memory(model, choice) if path is None else _open_file(model, path, choice)
-            )
-        except ImportError as unusable:  # installed, but not whole
-            error = unusable
-    raise InvalidInputError(
-        f"The engine {engine!r} cannot be loaded on this machine. Received: {error}. "
-        'Leave the choice to engine="auto", or install it again.'
-    ) from error
+    choice = _first_whole(engine, _for_onnx(engine) if foreign else _choices(engine, replaced))
+    return _open_in_memory(model, choice) if path is None else _open_file(model, path, choice)
 
 
 def choose_engine(engine: EngineName = "auto", model: ModelDescription | None = None) -> Choice:
-    """Return which engine would be used, without loading it.
+    """Return which engine would be used, without loading it: one that is damaged may be named.
 
     Parameters
     ----------
@@ -162,9 +154,40 @@ def choose_engine(engine: EngineName = "auto", model: ModelDescription | None = 
     InvalidInputError
         If there is no such engine, or it is not installed.
     """
-    if model is not None and isinstance(model.config, OnnxConfig):
-        return next(_for_onnx(engine))
-    return next(_choices(engine, replaced=False))
+    return next(_for_description(engine, model))
+
+
+def load_engine(engine: EngineName, model: ModelDescription) -> Choice:
+    """Return which engine `open_engine` takes, and import its library.
+
+    Raises
+    ------
+    InvalidInputError
+        If there is no such engine, it is not installed, or it cannot be imported.
+    """
+    return _first_whole(engine, _for_description(engine, model))
+
+
+def _first_whole(engine: EngineName, choices: Iterator[Choice]) -> Choice:
+    """Return the first choice whose library can be imported."""
+    error: Exception | None = None
+    for choice in choices:
+        try:
+            for module in _LOADS[choice.name]:
+                import_module(module)
+        except (ImportError, OSError) as damaged:  # OSError: a shared library that is none
+            error = damaged
+        else:
+            return choice
+    raise InvalidInputError(
+        f"The engine {engine!r} cannot be loaded on this machine. Received: {error}. "
+        'Leave the choice to engine="auto", or install it again.'
+    ) from error
+
+
+def _for_description(engine: EngineName, model: ModelDescription | None) -> Iterator[Choice]:
+    foreign = model is not None and isinstance(model.config, OnnxConfig)
+    return _for_onnx(engine) if foreign else _choices(engine, replaced=False)
 
 
 def _for_onnx(engine: EngineName) -> Iterator[Choice]:
@@ -207,10 +230,12 @@ def _automatic() -> Iterator[Choice]:
     if _is_installed("openvino"):
         yield Choice("openvino", f"Runs on OpenVINO: {cpu}, no GPU for Keras.")
     if _is_installed("onnxruntime"):
-        yield Choice("onnxruntime", f"Runs on ONNX Runtime, {cpu}: OpenVINO is not installed.")
+        why = "OpenVINO is not installed, or damaged"
+        yield Choice("onnxruntime", f"Runs on ONNX Runtime, {cpu}: {why}.")
     yield Choice(
         "keras",
-        f"Runs on Keras, {cpu}: no faster engine is installed (pip install napari-isr[fast]).",
+        f"Runs on Keras, {cpu}: no faster engine is installed, or each is damaged "
+        "(pip install napari-isr[fast]).",
     )
 
 

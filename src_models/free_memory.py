@@ -1,7 +1,7 @@
 """How much memory this process may still take: the machine's, or less in a container or a job.
 
 Docker, Kubernetes and Slurm hold a process to its share by Linux' control groups, of which the
-machine's free memory tells nothing; who takes more is killed.
+machine's free memory tells nothing; who takes more is killed, or slowed down.
 
 References
 ----------
@@ -13,13 +13,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import suppress
+from itertools import product
 from pathlib import Path, PurePosixPath
 
 import psutil
 
-# By version of the control groups: limit, what is taken, and what of that are files that can go.
-_V1 = "memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"
-_V2 = "memory.max", "memory.current", "inactive_file"
+# By version of the control groups: limits, what is taken, and what of that are files that can go.
+_V1 = ("memory.limit_in_bytes",), "memory.usage_in_bytes", "total_inactive_file"
+# Who takes more than "high" is slowed down until nearly nothing moves.
+_V2 = ("memory.max", "memory.high"), "memory.current", "inactive_file"
 
 
 def free_memory(root: Path = Path("/")) -> int:
@@ -55,14 +57,14 @@ def _left_in_groups(root: Path) -> Iterator[int]:
         _, controllers, path = line.split(":", 2)
         if controllers and "memory" not in controllers.split(","):
             continue
-        names, mounted = (_V1, "memory") if controllers else (_V2, "")
+        (limits, *names), mounted = (_V1, "memory") if controllers else (_V2, "")
         base = root / "sys/fs/cgroup" / mounted
         group = PurePosixPath(path)
         # A group is held to the limits of those around it. In a container the base is the
         # container's own group, and the path may be that on the machine, which is not there.
-        for around in (group, *group.parents):
+        for around, limit in product((group, *group.parents), limits):
             with suppress(OSError, ValueError):  # not there, or "max"
-                yield _left(base / str(around).lstrip("/"), *names)
+                yield _left(base / str(around).lstrip("/"), limit, *names)
 
 
 def _left(group: Path, limit: str, taken: str, files: str) -> int:

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from src_models.axes import ArrayLike, ImageStack, check_axes, guess_axes
 from src_models.blocks import BlockGrid
 from src_models.description import ModelDescription
+from src_models.doubts import Doubts
 from src_models.engines import Engine, EngineName
 from src_models.errors import InvalidInputError
 from src_models.intensity import IntensityRange, check_dtype, check_no_mask
@@ -114,6 +115,7 @@ class BlockPlan:
         engine: Engine,
         block: Region,
         planes: dict[str, int] | None = None,
+        doubts: Doubts | None = None,
     ) -> NDArray[Any]:
         """Upscale one block.
 
@@ -127,19 +129,24 @@ class BlockPlan:
             Of the grid.
         planes : dict, optional
             As for `upscale_steps`.
+        doubts : Doubts, optional
+            Of the whole image, to be counted on and told by the caller; without, this block tells
+            its own.
         """
         work = TileWork(
             stack, self.description, self.tile_size, self.overlap, self.batch_size, block, planes
         )
         work.use_tiles(self.grid.tiles(block), self.grid.tile_shape)
         work.ranges = self.ranges
+        work.doubts = work.doubts if doubts is None else doubts
         work.keep_within(_limits.setdefault(engine, TileLimit()))
         if self.self_ensemble:
             engine = SelfEnsemble(engine)
         if self.keep_intensities:
             leave_unrounded(work)
         result = drained(run_work(work, engine, keep_intensities=self.keep_intensities))
-        work.warn(counted=False)
+        if doubts is None:
+            work.doubts.warn(counted=False)
         return result
 
 

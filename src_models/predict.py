@@ -228,7 +228,7 @@ def work_steps(
     for work.ranges in measure_channels(stack, network.description, sample=sample):
         yield Progress(0, work.total)
     result = yield from run_work(work, network, keep_intensities=keep_intensities)
-    work.warn()
+    work.doubts.warn()
     return result
 
 

@@ -13,6 +13,7 @@ from PIL import Image
 
 from src_models.axes import ImageStack, Plane
 from src_models.description import ModelDescription
+from src_models.doubts import Doubts
 from src_models.errors import (
     InvalidInputError,
     NetworkError,
@@ -29,9 +30,6 @@ _USUAL_OVERLAP = 16
 _BLOCK = 1024
 # Pixels of the result that are mapped to the stored intensities at a time.
 _STRIP = 2**16
-# Up to this share, hot pixels explain pixels far out of range.
-_MANY_FAR = 0.002
-_FEW_PIXELS = 100
 
 
 Places = list[tuple[Plane, Region]]
@@ -108,7 +106,7 @@ class TileWork:
         self.done = 0
         self.total = len(self.pending)
         self.batch_size = min(batch_size, self.total)
-        self._not_finite = self._far = self._seen = 0
+        self.doubts = Doubts()
         self.limit = TileLimit()
 
     def use_tiles(self, tiles: list[Region], shape: tuple[int, int]) -> None:
@@ -182,12 +180,6 @@ class TileWork:
         tiles += tiles[-1:] * (self.batch_size - len(tiles))
         return Batch(places, plans, np.stack(tiles), residuals)
 
-    def _note_far(self, residual: NDArray[np.float64], levels: IntensityRange) -> None:
-        """Count pixels that go round the network for their intensity, not for their digits."""
-        finite = residual[np.isfinite(residual)]
-        self._far += int((np.abs(finite) > 0.01 * (levels.high - levels.low)).sum())
-        self._seen += residual.size
-
     def keep(self, batch: Batch, answers: NDArray[np.float32]) -> None:
         """Write the network's answers into the result.
 
@@ -203,11 +195,10 @@ class TileWork:
             )
         for number, (plane, _) in enumerate(batch.places):
             tile, residual = batch.plans[number], batch.residuals[number]
-            self._note_far(residual, self.ranges[plane.channel])
+            self.doubts.note(residual, self.ranges[plane.channel])
             unit = answers[number][tile.crop]
             if residual.shape[-1] < self.channels:
                 unit = unit.mean(axis=-1, keepdims=True)
-            self._not_finite += residual.size - int(np.isfinite(residual).sum())
             self._write(unit, residual, plane, tile)
 
     def _write(
@@ -306,30 +297,6 @@ class TileWork:
                 inner = np.asarray(large, np.float64)[tile.crop][..., None]
                 stored = as_dtype(inner, self.out.dtype)
                 self.stack.write(self.out, self._plane_in_out(plane), *self._in_out(tile), stored)
-
-    def warn(self, counted: bool = True) -> None:
-        """Tell of what the result cannot be trusted in.
-
-        Parameters
-        ----------
-        counted : bool
-            Say how many pixels; without, Python tells it once however many blocks there are.
-        """
-        if self._far > max(_FEW_PIXELS, _MANY_FAR * self._seen):
-            how_many = f"{self._far / self._seen:.1%}" if counted else "Some"
-            warn(
-                f"{how_many} of the pixels lie far outside the range of "
-                "intensities that was measured, and were repeated instead of upscaled. A sample "
-                "of a lazy array may have missed them: load the array into memory, or upscale "
-                "bright and dim planes apart."
-            )
-        if self._not_finite:
-            one = counted and self._not_finite == 1
-            warn(
-                f"{self._not_finite if counted else 'Some'} pixel{'s' * (not one)} of the image "
-                f"{'is' if one else 'are'} not finite (NaN or infinite), and so is the result "
-                "there; pixels around are estimated as if the nearest finite one stood there."
-            )
 
 
 def default_overlap(description: ModelDescription) -> int:

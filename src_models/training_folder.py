@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from uuid import uuid4
 
-from filelock import FileLock, Timeout
+from filelock import Timeout
 
+from src_models.claims import claimed
 from src_models.errors import TrainingError
 
 _TEMPORARY = ".writing-"
@@ -17,7 +18,7 @@ _LOCK = ".training.lock"
 
 
 @contextmanager
-def claimed(folder: Path) -> Iterator[None]:
+def training_in(folder: Path) -> Iterator[None]:
     """Keep other trainings out of a folder, which is made if it is missing.
 
     The operating system gives the folder free again when a process ends, however it ends.
@@ -28,26 +29,22 @@ def claimed(folder: Path) -> Iterator[None]:
         If another training is at work there, in this process or in another one, or the folder
         cannot be written.
     """
-    # Not one lock a thread: two threads of one process must not both have the folder.
-    lock = FileLock(folder / _LOCK, blocking=False, thread_local=False)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        lock.acquire()
-        _remove_leftovers(folder)
-    except Timeout as error:
-        raise TrainingError(
-            f"One training at a time works in a folder. Received: {str(folder)!r}, where one is at "
-            "work: wait for it, stop it, or train into another folder."
-        ) from error
-    except (OSError, NotImplementedError) as error:  # file systems without locks
-        lock.release()
-        raise TrainingError(
-            f"The training folder {str(folder)!r} cannot be written ({error}): choose another one."
-        ) from error
-    try:
+    with ExitStack() as held:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            held.enter_context(claimed(folder / _LOCK))
+            _remove_leftovers(folder)
+        except Timeout as error:
+            raise TrainingError(
+                f"One training at a time works in a folder. Received: {str(folder)!r}, where one "
+                "is at work: wait for it, stop it, or train into another folder."
+            ) from error
+        except (OSError, NotImplementedError) as error:  # file systems without locks
+            raise TrainingError(
+                f"The training folder {str(folder)!r} cannot be written ({error}): "
+                "choose another one."
+            ) from error
         yield
-    finally:
-        lock.release()
 
 
 def write_atomically(path: Path, content: bytes) -> None:

@@ -35,7 +35,7 @@ from src_models.patches import PatchSampler, fixed_patches
 from src_models.precision import half_precision, multiplies_bfloat16
 from src_models.training_config import AdamSettings, TrainingSettings
 from src_models.training_events import EpochDone, Listener, TrainingControl, TrainingResult
-from src_models.training_folder import claimed, write_atomically
+from src_models.training_folder import training_in, write_atomically
 from src_models.training_set import TrainingImages
 from src_models.training_step import TrainingStep
 from src_models.validation import Validator
@@ -138,7 +138,7 @@ class TrainingRun:
             If the backend fails.
         """
         self._listener = on_event or _ignore
-        with claimed(self.folder), logits_of(self._discriminator) as judge, self._precision():
+        with training_in(self.folder), logits_of(self._discriminator) as judge, self._precision():
             step = self._compile(judge)
             self.state = self._restore(step, resume)
             if self.state.epoch >= self.settings.epochs:

@@ -9,12 +9,10 @@ more, with the same answer.
 from __future__ import annotations
 
 import os
-import shutil
-import tempfile
 from collections.abc import Generator, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -23,8 +21,7 @@ from src_models.consistency import measure_agreement_steps
 from src_models.description import ModelDescription
 from src_models.engines import Engine, EngineName
 from src_models.errors import InvalidInputError
-from src_models.intensity import IntensityRange, check_dtype, check_no_mask
-from src_models.journal import Journal
+from src_models.intensity import check_dtype, check_no_mask
 from src_models.kept_chunks import keeping_chunks
 from src_models.lazy import BlockPlan
 from src_models.measure import measure_channels
@@ -37,17 +34,16 @@ from src_models.steps import drained, telling
 from src_models.zarr_files import (
     ZarrImage,
     add_record,
-    create_pyramid,
     open_levels,
     read_zarr_image,
     stored_axes,
 )
+from src_models.zarr_target import alone, check_apart, check_target
+from src_models.zarr_unfinished import begin, complete, planned, resume
 from src_models.zarr_work import ZarrWork
 
 if TYPE_CHECKING:
     from src_models.image_model import ImageModel
-
-_JOURNAL = "napari-isr.journal"
 
 
 def upscale_to_zarr(
@@ -98,15 +94,16 @@ def upscale_to_zarr(
     Raises
     ------
     InvalidInputError
-        If the source or a setting does not fit, the target exists, or unfinished work was begun
-        with other settings.
+        If the source or a setting does not fit, the target exists, holds the source or lies in
+        it, other work is writing it, or unfinished work was begun with other settings.
     SuperResolutionError
         As `upscale` does.
 
     Notes
     -----
     If it is interrupted in whatever way, the same call goes on where it stopped, and the file is
-    then the same, byte by byte. Intensities are measured on the whole image first.
+    then the same, byte by byte. An engine that was opened is known again by what it answers.
+    Intensities are measured on the whole image first.
     """
     steps = upscale_to_zarr_steps(
         source,
@@ -163,8 +160,9 @@ def upscale_to_zarr_steps(
     """
     named = Path(os.path.expanduser(target))
     target = Path(os.path.realpath(named))  # through a link, which stays one
-    _check_target(target, overwrite)
-    image = _open_source(source, axes, pixel_size)
+    image, folder = _open_source(source, axes, pixel_size), _folder_of(source)
+    if folder is not None:
+        check_apart(target, folder)
     shared = SharedModel(model, engine)
     stack = ImageStack.of(image.array, image.axes, shared.description.channels)
     if keep_intensities:
@@ -172,13 +170,13 @@ def upscale_to_zarr_steps(
     plan = BlockPlan.of(stack, shared.description, tile_size, overlap, batch_size, shared.engine)
     path = Path(source) if isinstance(source, str | os.PathLike) else None
     asked = {
-        "source": "an array" if path is None else str(source),
+        "source": "an array" if path is None else os.path.realpath(path),
         "shape": list(image.array.shape),
         "dtype": str(np.dtype(image.array.dtype)),
         "axes": image.axes,
         "pixel_size": (dict(image.pixel_size) or None) if path is None else None,
         "content": source_identity(image.array, path),
-        "model": shared.digest,
+        "model": shared.identity(),
         "tile_size": tile_size,
         "overlap": overlap,
         "batch_size": batch_size,
@@ -188,42 +186,33 @@ def upscale_to_zarr_steps(
         "keep_intensities": keep_intensities or None,
     }
     unfinished = target.with_name(f"{target.name}.unfinished")
-    journal = _resume(unfinished, asked, overwrite)
-    if journal is None:
-        yield Progress(0, 1)
-        for ranges in measure_channels(stack, shared.description, sample=False):
-            plan = replace(plan, ranges=dict(ranges))
+    with alone(target):
+        check_target(target, overwrite)
+        journal = resume(unfinished, asked, overwrite)
+        if journal is None:
             yield Progress(0, 1)
-        journal = _begin(unfinished, image, stack, plan, asked)
-    plan = _planned(plan, stack, journal.settings)
-    work = ZarrWork(stack, plan, open_levels(unfinished), shared, journal)
-    yield from work.run()
-    told = provenance(plan.description, shared.engine, model_identity(model), path)
-    asked_for = {"self_ensemble": self_ensemble, "keep_intensities": keep_intensities}
-    add_record(unfinished, told | {name: True for name, wanted in asked_for.items() if wanted})
-    if consistency:
-        comparing = _compare(unfinished, image, plan.description)
-        yield from telling(comparing, lambda: Progress(work.total, work.total))
-    _complete(unfinished, target)
+            for ranges in measure_channels(stack, shared.description, sample=False):
+                plan = replace(plan, ranges=dict(ranges))
+                yield Progress(0, 1)
+            journal = begin(unfinished, image, stack, plan, asked)
+        plan = planned(plan, stack, journal.settings)
+        work = ZarrWork(stack, plan, open_levels(unfinished), shared, journal)
+        yield from work.run()
+        told = provenance(plan.description, shared.engine, model_identity(model), path)
+        asked_for = {"self_ensemble": self_ensemble, "keep_intensities": keep_intensities}
+        add_record(unfinished, told | {name: True for name, wanted in asked_for.items() if wanted})
+        if consistency:
+            comparing = _compare(unfinished, image, plan.description)
+            yield from telling(comparing, lambda: Progress(work.total, work.total))
+        complete(unfinished, target)
     return named
 
 
-def _check_target(target: Path, overwrite: bool) -> None:
-    if not target.exists():
-        return
-    if not overwrite:
-        raise InvalidInputError(
-            f"There is something already under {str(target)!r}, and nothing is overwritten "
-            "unasked: choose another name, or overwrite=True."
-        )
-    if not _is_zarr(target):
-        raise InvalidInputError(
-            f"Only Zarr folders are overwritten, and {str(target)!r} is none: choose another name."
-        )
-
-
-def _is_zarr(folder: Path) -> bool:
-    return any((folder / name).is_file() for name in ("zarr.json", ".zgroup", ".zarray"))
+def _folder_of(source: str | Path | ArrayLike) -> Path | None:
+    """Return the folder that an image is read from, without links; None if it is not known."""
+    is_path = isinstance(source, str | os.PathLike)
+    folder = source if is_path else getattr(getattr(source, "store", None), "root", None)  # zarr's
+    return Path(os.path.realpath(folder)) if isinstance(folder, str | os.PathLike) else None
 
 
 def _open_source(
@@ -251,78 +240,6 @@ def _open_source(
     return image
 
 
-def _resume(unfinished: Path, asked: dict[str, Any], overwrite: bool) -> Journal | None:
-    """Return the journal of unfinished work that fits; None to begin."""
-    if not os.path.lexists(unfinished):
-        return None
-    if (unfinished / _JOURNAL).is_file():
-        try:
-            journal = Journal(unfinished / _JOURNAL)
-            journal.check(asked, unfinished)
-        except InvalidInputError:
-            if not overwrite:
-                raise
-        else:
-            return journal
-    else:
-        raise InvalidInputError(
-            "Unfinished work is kept beside the target. "
-            f"Received: {str(unfinished)!r}, which is there and is none: move it."
-        )
-    shutil.rmtree(unfinished)  # our own, and not wanted any more
-    return None
-
-
-def _begin(
-    unfinished: Path,
-    image: ZarrImage,
-    stack: ImageStack,
-    plan: BlockPlan,
-    asked: dict[str, Any],
-) -> Journal:
-    """Lay out the file and begin its journal, with all that decides about the pixels."""
-    scale = plan.description.scale
-    axes = stored_axes(image.axes)
-    lengths = dict(zip(image.axes, image.array.shape, strict=True))
-    rows, columns = plan.grid.rows, plan.grid.columns
-    sides = {"Y": (rows[1] - rows[0]) * scale, "X": (columns[1] - columns[0]) * scale}
-    if stack.joint or stack.has_alpha:
-        sides["C"] = lengths["C"]
-    shape = tuple(lengths[axis] * (scale if axis in "YX" else 1) for axis in axes)
-    chunks = tuple(sides.get(axis, 1) for axis in axes)
-    unfinished.parent.mkdir(parents=True, exist_ok=True)
-    settings = {
-        "asked": asked,
-        "tile_size": plan.tile_size,
-        "overlap": plan.overlap,
-        "batch_size": plan.batch_size,
-        "ranges": {str(c): [r.low, r.high] for c, r in plan.ranges.items()},
-    }
-    # It has its name together with its journal: what has none is not ours, and never removed.
-    with tempfile.TemporaryDirectory(".begun", f".{unfinished.stem}.", unfinished.parent) as folder:
-        begun = Path(folder) / unfinished.name
-        create_pyramid(begun, replace(image, record={}), shape, chunks, scale)
-        Journal.begin(begun / _JOURNAL, settings)
-        os.replace(begun, unfinished)
-    return Journal(unfinished / _JOURNAL)
-
-
-def _planned(plan: BlockPlan, stack: ImageStack, settings: dict[str, Any]) -> BlockPlan:
-    """Return the plan that the work was begun with; the memory there is may be another now."""
-    tile_size, overlap, batch = (settings[k] for k in ("tile_size", "overlap", "batch_size"))
-    plan = BlockPlan.of(
-        stack, plan.description, tile_size, overlap, batch, settings["asked"]["engine"]
-    )
-    ranges = {int(c): IntensityRange(*ends) for c, ends in settings["ranges"].items()}
-    asked = settings["asked"]
-    return replace(
-        plan,
-        ranges=ranges,
-        self_ensemble=bool(asked.get("self_ensemble")),
-        keep_intensities=bool(asked.get("keep_intensities")),
-    )
-
-
 def _compare(
     unfinished: Path, image: ZarrImage, description: ModelDescription
 ) -> Generator[None, None, None]:
@@ -336,22 +253,3 @@ def _compare(
         result, image.array, axes=image.axes, model=description
     )
     add_record(unfinished, {"consistency": found.record})
-
-
-def _complete(unfinished: Path, target: Path) -> None:
-    """Give the result its name; what had it before goes last."""
-    for left in unfinished.rglob("*.partial"):  # zarr's, if it was killed while writing one
-        left.unlink()
-    if target.exists():
-        kept = Path(tempfile.mkdtemp(prefix=f".{target.name}.", suffix=".old", dir=target.parent))
-        os.replace(target, kept / target.name)
-        try:
-            os.replace(unfinished, target)
-        except OSError:
-            os.replace(kept / target.name, target)
-            kept.rmdir()
-            raise
-        shutil.rmtree(kept, ignore_errors=True)
-    else:
-        os.replace(unfinished, target)
-    (target / _JOURNAL).unlink()  # last: killed before, the work is still known to be complete

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from src_models.axes import ImageStack
+from src_models.doubts import Doubts
 from src_models.journal import Journal
 from src_models.lazy import BlockPlan
 from src_models.pipeline import Progress
@@ -44,6 +45,7 @@ class ZarrWork:
         self._stack, self._plan, self._levels = stack, plan, levels
         self._shared, self._journal = shared, journal
         self._axes = stored_axes(stack.axes)
+        self._doubts = Doubts()
 
     @property
     def total(self) -> int:
@@ -52,7 +54,7 @@ class ZarrWork:
 
     def run(self) -> Generator[Progress, None, None]:
         """Do all that is left; one thread writes while the network runs."""
-        total = self.total
+        total, counted = self.total, not self._journal.done
         yield Progress(len(self._journal.done), total)
         writing: Future[None] | None = None
         level = 0
@@ -70,6 +72,7 @@ class ZarrWork:
                 yield Progress(len(self._journal.done), total)
             if writing is not None:
                 writing.result()
+        self._doubts.warn(counted)  # of an earlier call nothing was counted
         yield Progress(total, total)
 
     def _jobs(self) -> Iterator[_Job]:
@@ -95,7 +98,7 @@ class ZarrWork:
         block = Region(y.start // scale, y.stop // scale, x.start // scale, x.stop // scale)
         together = "YXC" if self._stack.joint or self._stack.has_alpha else "YX"
         planes = {axis: part.start for axis, part in place.items() if axis not in together}
-        pixels = self._plan.run(self._stack, self._shared.open(), block, planes)
+        pixels = self._plan.run(self._stack, self._shared.open(), block, planes, self._doubts)
         return pixels.transpose([self._stack.axes.index(axis) for axis in self._axes])
 
     def _write(self, number: int, job: _Job, pixels: NDArray[Any]) -> None:

@@ -19,7 +19,7 @@ from distributed import Client, LocalCluster, wait
 from src_models import blocks, upscale, upscale_to_zarr
 from src_models.ome_zarr_files import write_ome_zarr
 from src_models.picture import Picture
-from src_models.zarr_files import read_zarr_image
+from src_models.zarr_files import add_record, read_zarr_image
 
 pytestmark = [
     # Theirs: ports in use, the loop of a worker that was killed, and handles closed late.
@@ -117,6 +117,7 @@ def test_the_example_writes_what_upscale_to_zarr_does(tiny_network: Any, tmp_pat
         units={"Y": "micrometer", "X": "micrometer"},
     )
     write_ome_zarr(picture, source)
+    add_record(source, {"model": "another"})
     script = root / "examples" / "upscale_on_cluster.py"
     options = {"env": os.environ | {"PYTHONPATH": str(root)}, "capture_output": True, "text": True}
     line = [sys.executable, script, source, target, "--model", model, "--workers", "2"]
@@ -130,3 +131,4 @@ def test_the_example_writes_what_upscale_to_zarr_does(tiny_network: Any, tmp_pat
     assert (ours.axes, ours.pixel_size, ours.units) == (theirs.axes, theirs.pixel_size, ours.units)
     assert ours.pixel_size["X"] == pytest.approx(0.1)
     assert ours.origin == theirs.origin
+    assert ours.record == theirs.record

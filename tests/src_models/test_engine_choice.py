@@ -9,15 +9,17 @@ from importlib import util
 from pathlib import Path
 from typing import Any
 
+import dask.array as da
 import numpy as np
 import pytest
 
-from src_models import RDN, RRDN, engines, upscale
+from src_models import RDN, RRDN, engines, upscale, upscale_to_zarr
 from src_models.backend import keras
 from src_models.engines import choose_engine, open_engine
 from src_models.errors import InvalidInputError, ModelFileError
 from src_models.graph import walk
 from src_models.pretrained import BUNDLED
+from src_models.zarr_files import read_zarr_image
 
 OTHERS = ["openvino", "onnxruntime"]
 
@@ -148,16 +150,26 @@ class TestChoice:
         with pytest.raises(InvalidInputError, match=r"engine must be one of.*openvino"):
             upscale(np.eye(8), engine=engine)
 
+    @pytest.mark.parametrize("error", [ImportError, OSError])  # a module; a shared library
     def test_an_engine_that_cannot_be_loaded_is_passed_over(
-        self, monkeypatch: pytest.MonkeyPatch
+        self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, error: type[Exception]
     ) -> None:
         monkeypatch.setattr(engines, "_keras_gpus", list)
-        monkeypatch.setattr(engines, "_opened", type(engines._opened)())
-        monkeypatch.setitem(sys.modules, "openvino", None)
-        monkeypatch.setattr(engines, "_is_installed", lambda _: True)
+        monkeypatch.setattr(engines, "_may_have_gpu", bool)
+        damaged = tmp_path / "openvino" / "__init__.py"
+        damaged.parent.mkdir()
+        damaged.write_text(f"raise {error.__name__}('libopenvino.so: invalid ELF header')")
+        monkeypatch.syspath_prepend(tmp_path)
+        monkeypatch.delitem(sys.modules, "openvino", raising=False)
+        image = np.eye(16, dtype="u2")
         assert open_engine("microscopy-x2").name == "onnxruntime"
-        with pytest.raises(InvalidInputError, match="cannot be loaded"):
-            open_engine("microscopy-x2", "openvino")
+        lazy = upscale(da.from_array(image), "microscopy-x2")
+        np.testing.assert_array_equal(lazy, upscale(image, "microscopy-x2"))
+        written = upscale_to_zarr(image, tmp_path / "a.zarr", "microscopy-x2")
+        assert read_zarr_image(written).record["engine"] == "onnxruntime"
+        for source in (image, da.from_array(image)):
+            with pytest.raises(InvalidInputError, match=r"cannot be loaded.*invalid ELF"):
+                upscale(source, "microscopy-x2", engine="openvino")
 
     def test_every_engine_says_which_it_is(self, tiny_network: Callable[..., Any]) -> None:
         for name in ("keras", *OTHERS):

@@ -157,6 +157,27 @@ def test_a_model_that_is_another_one_elsewhere_is_refused(tiny_network: Any, tmp
         shared.open()
 
 
+@pytest.mark.parametrize("name", ["tiny.keras", "./tiny.keras", "with@sign.keras"])
+def test_a_file_named_from_one_folder_is_found_from_another(
+    tiny_network: Any, tmp_path: Any, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    image = image_of("u2", (30, 30))
+    monkeypatch.chdir(tmp_path)
+    tiny_network().save(name)
+    sent = pickle.dumps(upscale(da.from_array(image), name))
+    expected = upscale(image, name)
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    monkeypatch.setattr(shared_model, "_opened", type(shared_model._opened)())
+    np.testing.assert_array_equal(pickle.loads(sent).compute(), expected)
+
+
+@pytest.mark.parametrize("name", ["microscopy-x2", "photo-sharp-x4@0.5"])
+def test_a_name_stays_a_name_whose_file_lies_elsewhere_on_other_machines(name: str) -> None:
+    assert name.encode() in pickle.dumps(SharedModel(name))
+    assert b".keras" not in pickle.dumps(SharedModel(name))
+
+
 def test_a_lazy_result_keeps_the_weights_it_was_made_with(tiny_network: Any) -> None:
     network = copy_of_network(tiny_network())
     image = image_of("u2", (30, 30))

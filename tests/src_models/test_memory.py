@@ -148,6 +148,16 @@ def test_a_container_or_job_has_what_its_limit_leaves(
     assert free_memory(tmp_path) == pytest.approx(machine, rel=0.2)
 
 
+@pytest.mark.parametrize("most", ["max", str(400 * MIB)])
+def test_a_limit_that_slows_down_counts_as_one_that_kills(tmp_path: Path, most: str) -> None:
+    (tmp_path / "proc/self").mkdir(parents=True)
+    (tmp_path / "proc/self/cgroup").write_text("0::/job\n")
+    group = tmp_path / "sys/fs/cgroup/job"
+    write_group(group, 2, most, 250 * MIB, 50 * MIB)
+    (group / "memory.high").write_text(f"{300 * MIB}\n")
+    assert free_memory(tmp_path) == 100 * MIB
+
+
 def test_without_control_groups_the_machine_tells(tmp_path: Path) -> None:
     available = psutil.virtual_memory().available
     assert free_memory(tmp_path) == pytest.approx(available, rel=0.2)

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from src_models import (
     upscale_to_zarr,
     upscale_to_zarr_steps,
 )
-from src_models.errors import InvalidInputError, NetworkError
+from src_models.errors import InvalidInputError, NetworkError, SuperResolutionWarning
 from src_models.pyramid import halved
 from src_models.zarr_files import add_record, read_zarr_image
 
@@ -200,6 +201,61 @@ def test_it_goes_on_where_it_was_interrupted(tiny_network: Any, tmp_path: Path) 
         assert files(target) == files(whole)
 
 
+def test_it_goes_on_from_another_folder(
+    tiny_network: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_source(tmp_path / "cells.zarr", image_of(110, 130), "YX")
+    tiny_network().save(tmp_path / "tiny.keras")
+    monkeypatch.chdir(tmp_path)
+    steps = upscale_to_zarr_steps("cells.zarr", "a.zarr", "tiny.keras", tile_size=11)
+    while next(steps).done < 5:
+        pass
+    steps.close()
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    source, target, model = "../cells.zarr", "../a.zarr", "../tiny.keras"
+    steps = upscale_to_zarr_steps(source, target, model, tile_size=11)
+    assert next(steps).done >= 5
+    steps.close()
+
+
+class Darkening:
+    """An engine of one's own, which tells nothing of its weights."""
+
+    name, reason = "numpy", "It was given."
+
+    def __init__(self, network: Any, factor: float) -> None:
+        self.description, self._factor = network.description, np.float32(factor)
+
+    def run(self, batch: Any) -> Any:
+        return self._factor * batch.repeat(2, axis=1).repeat(2, axis=2)
+
+    def stop(self, batch: Any) -> None:
+        pass
+
+    def release(self) -> None:
+        pass
+
+
+def test_it_goes_on_with_an_engine_of_ones_own_that_answers_as_before(
+    tiny_network: Any, tmp_path: Path
+) -> None:
+    image, target = image_of(70, 90), tmp_path / "a.zarr"
+    steps = upscale_to_zarr_steps(image, target, Darkening(tiny_network(), 0.5), tile_size=11)
+    while next(steps).done < 3:
+        pass
+    steps.close()
+    with pytest.raises(InvalidInputError, match="model was"):
+        upscale_to_zarr(image, target, Darkening(tiny_network(), 0.25), tile_size=11)
+    again = Darkening(tiny_network(), 0.5)
+    steps = upscale_to_zarr_steps(image, target, again, tile_size=11)
+    assert next(steps).done >= 3
+    list(steps)
+    np.testing.assert_array_equal(
+        read_zarr_image(target).array[:], upscale(image, again, tile_size=11)
+    )
+
+
 SCRIPT = """
 import sys, numpy as np
 from src_models import upscale_to_zarr_steps
@@ -323,6 +379,39 @@ def test_nothing_is_overwritten_unasked(tiny_network: Any, tmp_path: Path) -> No
     assert sorted(path.name for path in tmp_path.iterdir()) == ["old.zarr", "there.zarr"]
 
 
+@pytest.mark.parametrize("opened", [False, True])
+@pytest.mark.parametrize("target", ["plate.zarr/A", "plate.zarr", "plate.zarr/A/x2.zarr", "link"])
+def test_a_target_lies_apart_from_its_source(
+    tiny_network: Any, tmp_path: Path, target: str, opened: bool
+) -> None:
+    image = image_of(30, 40)
+    zarr.open_group(tmp_path / "plate.zarr", mode="w")
+    source = write_source(tmp_path / "plate.zarr" / "A", image, "YX")
+    (tmp_path / "link").symlink_to(source)
+    before = files(tmp_path)
+    given: Any = zarr.open_group(source)["full"] if opened else source
+    with pytest.raises(InvalidInputError, match="must lie apart from its source"):
+        upscale_to_zarr(given, tmp_path / target, tiny_network(), overwrite=True)
+    assert files(tmp_path) == before
+    upscale_to_zarr(given, tmp_path / "plate.zarr" / "B", tiny_network())
+
+
+@pytest.mark.parametrize("begun", [1, 5])  # while intensities are measured, and among the blocks
+def test_one_work_at_a_time_writes_a_file(tiny_network: Any, tmp_path: Path, begun: int) -> None:
+    image, target = image_of(110, 130), tmp_path / "a.zarr"
+    first = upscale_to_zarr_steps(image, target, tiny_network(), tile_size=11)
+    for _ in range(begun):
+        next(first)
+    for overwrite in (False, True):
+        with pytest.raises(InvalidInputError, match="other work is writing: wait for it"):
+            upscale_to_zarr(image, target, tiny_network(scale=3), overwrite=overwrite)
+    list(first)
+    assert [path.name for path in tmp_path.iterdir()] == ["a.zarr"]
+    np.testing.assert_array_equal(
+        read_zarr_image(target).array[:], upscale(image, tiny_network(), tile_size=11)
+    )
+
+
 def test_what_lies_beside_the_target_is_never_removed(tiny_network: Any, tmp_path: Path) -> None:
     image = image_of(30, 40)
     beside = write_source(tmp_path / "a.zarr.old", image, "YX")
@@ -397,6 +486,28 @@ def test_a_damaged_journal_is_told_and_its_work_kept(
         upscale_to_zarr(image, target, tiny_network(), tile_size=11)
     assert journal.read_bytes() == damaged
     upscale_to_zarr(image, target, tiny_network(), tile_size=11, overwrite=True)
+
+
+@pytest.mark.parametrize("gaps", [1, 40])
+def test_gaps_are_told_once_as_of_an_image_in_memory(
+    tiny_network: Any, tmp_path: Path, gaps: int
+) -> None:
+    image = image_of(2, 60, 50).astype(np.float32)
+    image.flat[:: image.size // gaps] = np.nan
+    how = {"axes": "ZYX", "tile_size": 16}
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", SuperResolutionWarning)
+        upscale(image, tiny_network(), **how)
+        upscale_to_zarr(image, tmp_path / "a.zarr", tiny_network(), **how)
+        steps = upscale_to_zarr_steps(image, tmp_path / "b.zarr", tiny_network(), **how)
+        while next(steps).done < 5:
+            pass
+        steps.close()
+        upscale_to_zarr(image, tmp_path / "b.zarr", tiny_network(), **how)
+    in_memory, streamed, *gone_on = [str(warning.message) for warning in caught]
+    assert in_memory == streamed
+    assert in_memory.startswith("1 pixel of" if gaps == 1 else "40 pixels of")
+    assert all(told.startswith("Some pixels of") for told in gone_on)
 
 
 def test_what_is_no_image_is_explained(tiny_network: Any, tmp_path: Path) -> None:

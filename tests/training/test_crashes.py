@@ -21,7 +21,7 @@ from src_models.checkpoints import (
 from src_models.errors import TrainingError
 from src_models.training_config import PatchSettings, ValidationSettings
 from src_models.training_events import StepDone
-from src_models.training_folder import claimed, write_atomically
+from src_models.training_folder import training_in, write_atomically
 
 _CHILD = """
 import os, sys, time
@@ -258,18 +258,18 @@ def test_two_trainings_in_one_folder_are_refused_and_the_first_one_goes_on(
 def test_a_folder_is_free_again_when_its_process_was_killed(tmp_path) -> None:
     code = (
         "import sys, time; from pathlib import Path\n"
-        "from src_models.training_folder import claimed\n"
-        "with claimed(Path(sys.argv[1])): print('mine', flush=True); time.sleep(60)"
+        "from src_models.training_folder import training_in\n"
+        "with training_in(Path(sys.argv[1])): print('mine', flush=True); time.sleep(60)"
     )
     with subprocess.Popen(
         [sys.executable, "-c", code, str(tmp_path)], stdout=subprocess.PIPE, text=True
     ) as child:
         assert child.stdout is not None
         assert child.stdout.readline() == "mine\n"
-        with pytest.raises(TrainingError, match="another folder"), claimed(tmp_path):
+        with pytest.raises(TrainingError, match="another folder"), training_in(tmp_path):
             pass
         child.kill()
-    with claimed(tmp_path):
+    with training_in(tmp_path):
         pass
 
 
