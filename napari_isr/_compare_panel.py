@@ -82,12 +82,15 @@ class ComparePanel(DockedWidget):
         self.line = narrow_combo(
             "line",
             "Along",
-            "The Shapes layer whose line the profiles follow: the one selected, or drawn last.",
+            "The Shapes layer whose line the profiles follow, the one selected or drawn last: the "
+            "layer of Draw a line, or one of yours that you choose here.",
             lines,
             nullable=True,
         )
         self.draw_line = PushButton(
-            text="Draw a line", tooltip="Add a layer for lines. Then drag over the image."
+            text="Draw a line",
+            tooltip="Then drag over the image. The line is drawn in the layer chosen on the left; "
+            "without one, in a layer for lines that is added.",
         )
         self.profiles = Figure("profiles")
         self.save_profiles = _save_button()

@@ -8,13 +8,15 @@ import time
 import dask.array
 import numpy as np
 import pytest
-from qtpy.QtCore import Qt, QTimer
+from qtpy.QtCore import QPoint, Qt, QTimer
 from qtpy.QtGui import QImage, QPainter
 from qtpy.QtSvg import QSvgRenderer
+from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QApplication, QFileDialog, QMessageBox
 from scipy.ndimage import gaussian_filter
 
 from napari_isr import _compare_work
+from napari_isr._canvas_cut import canvas_of
 from napari_isr._compare_viewing import CURTAIN, NONE, SIDE_BY_SIDE
 from napari_isr._compare_widget import CompareWidget
 from napari_isr._layers import LayerSource, result_layer
@@ -316,6 +318,63 @@ def test_a_line_is_drawn_in_two_dimensions(ready, qtbot, measure):
     click(qtbot, widget.draw_line)
     assert viewer.dims.ndisplay == 2
     assert viewer.layers.selection.active.mode == "add_line"
+
+
+def drag(qtbot, viewer, start, end):
+    """Drag the mouse over the canvas."""
+    canvas = canvas_of(viewer).native
+    QTest.mousePress(canvas, Qt.MouseButton.LeftButton, pos=QPoint(*start))
+    middle = [(a + b) // 2 for a, b in zip(start, end, strict=True)]
+    for place in (middle, end):
+        QTest.mouseMove(canvas, QPoint(*place))
+        qtbot.wait(30)
+    QTest.mouseRelease(canvas, Qt.MouseButton.LeftButton, pos=QPoint(*end))
+
+
+def test_lines_are_drawn_in_a_layer_of_their_own_that_is_shown(ready, qtbot, measure):
+    viewer, widget = ready
+    mine = viewer.add_shapes([[[0, 0], [1, 1]]], shape_type="line", units=("um", "um"))
+    mine.visible = False
+    measure(widget)
+    widget.tabs.setCurrentIndex(1)
+    assert widget.line.value is None
+    click(qtbot, widget.draw_line)
+    lines = widget.line.value
+    assert lines is viewer.layers.selection.active is viewer.layers["profile line"]
+    drag(qtbot, viewer, (200, 300), (300, 350))
+    qtbot.waitUntil(lambda: len(widget.profiles.curves) == 4, timeout=5000)
+    lines.visible = False
+    viewer.layers.selection.active = mine
+    click(qtbot, widget.draw_line)
+    assert lines.visible
+    drag(qtbot, viewer, (200, 200), (300, 150))
+    assert [len(lines.data), len(mine.data)] == [2, 1]
+    assert len(viewer.layers) == 5
+    # Side by side, lines would be beside the images.
+    widget.view.value = SIDE_BY_SIDE
+    assert not lines.visible
+    click(qtbot, widget.draw_line)
+    assert widget.view.value == NONE
+    assert lines.visible
+
+
+def test_lines_are_drawn_in_the_user_s_layer_once_it_is_chosen(ready, qtbot, measure):
+    viewer, widget = ready
+    mine = viewer.add_shapes(ndim=2, name="mine", units=("um", "um"))
+    mine.visible = False
+    measure(widget)
+    widget.tabs.setCurrentIndex(1)
+    widget.line.value = mine
+    viewer.add_image(np.zeros((9, 9)))
+    assert widget.line.value is mine
+    click(qtbot, widget.draw_line)
+    assert mine.visible
+    drag(qtbot, viewer, (200, 300), (300, 350))
+    qtbot.waitUntil(lambda: len(widget.profiles.curves) == 4, timeout=5000)
+    assert len(mine.data) == 1
+    assert len(viewer.layers) == 5
+    viewer.layers.remove(mine)
+    assert widget.line.value is None
 
 
 def test_profiles_of_all_line_up_in_the_unit_of_the_layer(ready, qtbot, measure, truth):
