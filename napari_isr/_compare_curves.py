@@ -170,7 +170,10 @@ def _resolution_curves(measured: Measured, key: str, colours: list[str]) -> list
         has_mark = np.isfinite(found.resolution) and found.resolution > 0
         mark = 1 / found.resolution if has_mark else None
         is_dashed = row.kind == BICUBIC
-        curves.append(Curve(row.name, colour, found.frequencies, found.curve, is_dashed, mark))
+        has_truth = measured.request.truth is not None
+        is_alone = key == "rings" and has_truth and not row.with_truth
+        name = f"{row.name} (alone)" if is_alone else row.name
+        curves.append(Curve(name, colour, found.frequencies, found.curve, is_dashed, mark))
     thresholds = [
         (found.frequencies, found.threshold)
         for found in (getattr(row, key) for row in measured.rows)

@@ -56,11 +56,12 @@ def columns(measured: Measured) -> tuple[_Column, ...]:
     unit = measured.request.unit
     has_truth = measured.request.truth is not None
     meaning = "that agrees with the truth" if has_truth else "that is more than noise"
+    alone = " In brackets: that is more than noise in the image alone." if has_truth else ""
     resolution = (
         _Column(
             "rings",
             "FRC",
-            f"Fourier ring correlation: the finest period in {unit} {meaning}.",
+            f"Fourier ring correlation: the finest period in {unit} {meaning}.{alone}",
             ".3g",
             min if has_truth else None,
         ),
@@ -166,21 +167,21 @@ class NumberTable(QTableWidget):
         self.setItem(line, 0, name)
         for at, column in enumerate(shown, start=1):
             value = value_of(row, column.key)
-            item = QTableWidgetItem(_written(value, column))
+            item = QTableWidgetItem(_written(row, column, value))
             item.setTextAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
             item.setToolTip(_wrapped(_cell_words(row, column, value, self._unit)))
-            if self._is_best(value, column):
+            if self._is_best(row, column):
                 font = item.font()
                 font.setBold(True)
                 item.setFont(font)
             self.setItem(line, at, item)
 
-    def _is_best(self, value: float | None, column: _Column) -> bool:
-        if column.best is None or value is None or math.isnan(value):
+    def _is_best(self, row: Row, column: _Column) -> bool:
+        if column.best is None or _is_alone(row, column):
             return False
-        values = [value_of(row, column.key) for row in self.rows]
-        best = column.best(v for v in values if v is not None and not math.isnan(v))
-        return bool(value == best)
+        values = [value_of(x, column.key) for x in self.rows if not _is_alone(x, column)]
+        numbers = [v for v in values if v is not None and not math.isnan(v)]
+        return bool(numbers) and value_of(row, column.key) == column.best(numbers)
 
     def _fit_columns(self) -> None:
         head = self.horizontalHeader()
@@ -222,12 +223,20 @@ def _wrapped(text: str) -> str:
     return "\n".join(textwrap.fill(line, 60) for line in text.splitlines())
 
 
-def _written(value: float | None, column: _Column) -> str:
+def _is_alone(row: Row, column: _Column) -> bool:
+    """Tell whether a number is of the image alone where others of its column are of the truth."""
+    return column.key == "rings" and column.best is not None and not row.with_truth
+
+
+def _written(row: Row, column: _Column, value: float | None) -> str:
     if value is None:
         return _NONE
     if math.isnan(value):
-        return _NO_RESOLUTION if column.key in ("rings", "decorrelation") else _NONE
-    return "equal" if math.isinf(value) and column.key == "psnr" else format(value, column.form)
+        text = _NO_RESOLUTION if column.key in ("rings", "decorrelation") else _NONE
+    else:
+        is_equal = math.isinf(value) and column.key == "psnr"
+        text = "equal" if is_equal else format(value, column.form)
+    return f"({text})" if _is_alone(row, column) else text
 
 
 def _cell_words(row: Row, column: _Column, value: float | None, unit: str) -> str:
@@ -250,10 +259,11 @@ def as_csv(measured: Measured) -> str:
     keys = ("psnr", "ssim", "nrmse", "agreement", "rings", "decorrelation")
     titles = ("PSNR (dB)", "SSIM", "NRMSE", "agrees with the input (%)")
     resolution = (f"FRC resolution ({unit})", f"decorrelation resolution ({unit})")
-    writer.writerow(["image", "kind", *titles, *resolution, "data range", "plane"])
+    writer.writerow(["image", "kind", *titles, *resolution, "FRC against", "data range", "plane"])
     for row in measured.rows:
         values = [value_of(row, key) for key in keys]
         cells = ["" if v is None or math.isnan(v) else f"{v:.6g}" for v in values]
         span = "" if row.closeness is None else f"{row.closeness.data_range:.6g}"
-        writer.writerow([row.name, row.kind, *cells, span, measured.request.place])
+        against = "" if row.rings is None else ("the truth" if row.with_truth else "itself")
+        writer.writerow([row.name, row.kind, *cells, against, span, measured.request.place])
     return text.getvalue()

@@ -29,6 +29,7 @@ def measured_in_words(measured: Measured) -> str:
     if any(row.rings or row.decorrelation for row in measured.rows):
         periods = f"FRC and Decorr. are periods in {request.unit}"
         shared = "" if request.truth else "; both take noise that was interpolated for detail"
-        words.append(f"{periods}{shared}.")
+        alone = "; FRC in brackets is of the image alone" if request.truth else ""
+        words.append(f"{periods}{shared}{alone}.")
     notes = [f"{row.name}: {note}" for row in measured.rows for note in row.notes]
     return " ".join([word for word in words if word] + notes[:1])

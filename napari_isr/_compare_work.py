@@ -60,7 +60,10 @@ class Row:
     agreement_words : str
         The same in words, and how it was brought back.
     rings, decorrelation : ResolutionCurve or None
-        Its resolution, in the unit of the request; with a truth, `rings` is of the two together.
+        Its resolution, in the unit of the request; with a truth of its size, `rings` is of the two
+        together.
+    with_truth : bool
+        Whether `rings` is of the two together.
     notes : tuple of str
         What could not be measured, and why.
     """
@@ -74,6 +77,7 @@ class Row:
     agreement_words: str = ""
     rings: ResolutionCurve | None = None
     decorrelation: ResolutionCurve | None = None
+    with_truth: bool = False
     notes: tuple[str, ...] = ()
 
     @property
@@ -202,17 +206,16 @@ def _with_agreement(row: Row, low: NDArray[Any], model: str) -> Row:
 
 
 def _with_resolution(row: Row, pixel_size: float, truth: NDArray[Any] | None) -> Row:
-    """Measure the resolution; with a truth, FRC tells up to where an image agrees with it."""
-    plane = brightness(row.plane)
-    is_rival = row.kind in (BICUBIC, RESULT) and truth is not None
-    if truth is None or (is_rival and row.plane.shape == truth.shape):
-        other = None if truth is None else brightness(truth)
-        try:
-            rings = fourier_ring_correlation(plane, other, pixel_size=pixel_size)
-        except SuperResolutionError as error:
-            row = _noted(row, str(error))
-        else:
-            row = replace(row, rings=rings)
+    """Measure the resolution; FRC tells up to where an image agrees with a truth of its size."""
+    plane, other = brightness(row.plane), None
+    if row.kind in (BICUBIC, RESULT) and truth is not None and row.plane.shape == truth.shape:
+        other = brightness(truth)
+    try:
+        rings = fourier_ring_correlation(plane, other, pixel_size=pixel_size)
+    except SuperResolutionError as error:
+        row = _noted(row, str(error))
+    else:
+        row = replace(row, rings=rings, with_truth=other is not None)
     try:
         return replace(row, decorrelation=decorrelation_analysis(plane, pixel_size=pixel_size))
     except SuperResolutionError as error:

@@ -169,13 +169,30 @@ def test_the_numbers_are_those_of_the_library(ready, measure, truth, image, shar
     assert "central 99.8 %" in widget.number_note.text
 
 
-def test_with_truth_rings_tell_how_far_an_image_agrees_with_it(ready, measure, truth, sharp):
+def test_with_truth_rings_tell_how_far_an_image_agrees_with_it(
+    ready, qtbot, measure, truth, image, sharp
+):
     _, widget = ready
     measured = measure(widget)
-    [_, _, result, itself] = measured.rows
+    [low, _, result, itself] = measured.rows
     expected = fourier_ring_correlation(sharp, truth, pixel_size=0.1)
     assert result.rings.resolution == expected.resolution
-    assert itself.rings is None
+    # What has no truth of its size tells of itself, in brackets and beyond the contest.
+    assert itself.rings.resolution == fourier_ring_correlation(truth, pixel_size=0.1).resolution
+    assert low.rings.resolution == fourier_ring_correlation(image, pixel_size=0.2).resolution
+    frc = [widget.table.item(line, 5) for line in range(4)]
+    assert [cell.text().startswith("(") for cell in frc] == [True, False, False, True]
+    best = min(row.rings.resolution for row in measured.rows[1:3])
+    is_best = [row.with_truth and row.rings.resolution == best for row in measured.rows]
+    assert [cell.font().bold() for cell in frc] == is_best
+    assert "in brackets" in widget.number_note.text
+    click(qtbot, widget.copy)
+    lines = csv.DictReader(io.StringIO(QApplication.clipboard().text()))
+    against = [line["FRC against"] for line in lines]
+    assert against == ["itself", "the truth", "the truth", "itself"]
+    names = [curve.name for curve in widget.resolution.curves]
+    assert names[0] == "cells (alone)"
+    assert names[1] == "bicubic x2"
     assert itself.decorrelation.resolution == pytest.approx(
         decorrelation_analysis(truth, pixel_size=0.1).resolution
     )
