@@ -255,15 +255,18 @@ def as_csv(measured: Measured) -> str:
     """Return all numbers as comma-separated values, with a line of names first."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    unit = measured.request.unit
+    request = measured.request
+    unit = request.unit
     keys = ("psnr", "ssim", "nrmse", "agreement", "rings", "decorrelation")
     titles = ("PSNR (dB)", "SSIM", "NRMSE", "agrees with the input (%)")
     resolution = (f"FRC resolution ({unit})", f"decorrelation resolution ({unit})")
-    writer.writerow(["image", "kind", *titles, *resolution, "FRC against", "data range", "plane"])
+    first, last = ["image", "kind"], ["FRC against", "data range", "fitted to the truth", "plane"]
+    writer.writerow([*first, *titles, *resolution, *last])
     for row in measured.rows:
         values = [value_of(row, key) for key in keys]
         cells = ["" if v is None or math.isnan(v) else f"{v:.6g}" for v in values]
         span = "" if row.closeness is None else f"{row.closeness.data_range:.6g}"
         against = "" if row.rings is None else ("the truth" if row.with_truth else "itself")
-        writer.writerow([row.name, row.kind, *cells, against, span, measured.request.place])
+        fitted = "" if row.closeness is None else ("yes" if request.fits else "no")
+        writer.writerow([row.name, row.kind, *cells, against, span, fitted, request.place])
     return text.getvalue()

@@ -17,7 +17,7 @@ from napari_isr._compare_plots import colours_of
 from napari_isr._compare_request import baselines
 from napari_isr._compare_table import as_csv
 from napari_isr._compare_viewing import CompareViews
-from napari_isr._compare_words import measured_in_words, outdated_in_words
+from napari_isr._compare_words import exposure_in_words, measured_in_words, outdated_in_words
 from napari_isr._compare_work import (
     RESULT,
     Measured,
@@ -74,6 +74,7 @@ class CompareWidget(ComparePanel):
         self._pause.timeout.connect(self._refresh)
         self.fields.input.changed.connect(self._input_chosen)
         self.fields.truth.changed.connect(self._truth_chosen)
+        self.fields.fit.changed.connect(self._refresh)
         self.run.clicked.connect(self._measure)
         self.cancel.clicked.connect(self._cancel)
         self.copy.clicked.connect(self._copy)
@@ -137,6 +138,7 @@ class CompareWidget(ComparePanel):
             point,
             world_units(self._viewer),
             others=others,
+            fits=bool(fields.fit.value),
         )
         fields.say(self._check, theme)
         is_running, has_request = self._worker is not None, self._check.request is not None
@@ -158,6 +160,8 @@ class CompareWidget(ComparePanel):
         request = self._check.request
         is_same = request is not None and request.key == self.measured.request.key
         self.number_note.say(measured_in_words(self.measured))
+        exposure = exposure_in_words(self.measured)
+        self.exposure_note.say(exposure, complaint=True, theme=self._viewer.theme, bold=False)
         # Above the tabs: it is true of the curves as well.
         words = "" if is_same else outdated_in_words(self.measured)
         self.outdated_note.say(words, complaint=True, theme=self._viewer.theme, bold=False)

@@ -162,7 +162,7 @@ def measuring(request: Request) -> Generator[Step, None, Measured]:
     for number, row in enumerate(rows):
         done = count + 2 * number
         yield Step(done, total, f"Comparing {row.name} …")
-        row = _with_closeness(row, truth, data_range)
+        row = _with_closeness(row, truth, data_range, fit=request.fits)
         if row.kind in (BICUBIC, RESULT):
             row = _with_agreement(row, low, _model_of(row, request))
         yield Step(done + 1, total, f"Resolution of {row.name} …")
@@ -178,13 +178,15 @@ def _model_of(row: Row, request: Request) -> str:
     return next((model for model in rivals if model), "")
 
 
-def _with_closeness(row: Row, truth: NDArray[Any] | None, data_range: float | None) -> Row:
+def _with_closeness(
+    row: Row, truth: NDArray[Any] | None, data_range: float | None, *, fit: bool
+) -> Row:
     if truth is None or row.kind not in (BICUBIC, RESULT):
         return row
     if row.plane.shape != truth.shape:
         return _noted(row, "It is not as large as the truth.")
     try:
-        found = compare_with_truth(truth, row.plane, data_range=data_range)
+        found = compare_with_truth(truth, row.plane, data_range=data_range, fit=fit)
     except SuperResolutionError as error:
         return _noted(row, str(error))
     return replace(row, closeness=found)
@@ -243,7 +245,10 @@ def subtracting(request: Request, row: Row) -> Generator[Step, None, NewLayer]:
         if row.kind == BICUBIC
         else row.candidate.source.array
     )
-    pixels = difference(image, reference, origin.axes)
+    fit: dict[str, float] = {}
+    if with_truth and request.fits and row.closeness is not None:
+        fit = {"gain": row.closeness.gain, "offset": row.closeness.offset}
+    pixels = difference(image, reference, origin.axes, **fit)
     yield Step(1, 2, "Finding the range of differences …")
     index = row.candidate.index[: pixels.ndim]
     limit = symmetric_limit(np.asarray(pixels[index]))

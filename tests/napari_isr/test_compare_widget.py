@@ -198,6 +198,36 @@ def test_with_truth_rings_tell_how_far_an_image_agrees_with_it(
     )
 
 
+def test_a_truth_of_another_exposure_is_told_and_can_be_fitted(
+    ready, qtbot, measure, finish, truth, sharp
+):
+    viewer, widget = ready
+    assert widget.fields.fit.visible
+    plain = measure(widget)
+    assert widget.exposure_note.text == ""
+    exposed = viewer.layers["truth"].data = (truth // 4 + 500).astype(np.uint16)
+    measure(widget)
+    assert "another brightness or contrast than the input" in widget.exposure_note.text
+    assert "gain of 0.25" in widget.exposure_note.text
+    click(qtbot, widget.fields.fit)
+    assert "Measure again" in widget.outdated_note.text
+    fitted = measure(widget)
+    assert widget.exposure_note.text == ""
+    assert "fitted to the truth" in widget.number_note.text
+    for before, after in zip(plain.rows[1:3], fitted.rows[1:3], strict=True):
+        assert after.closeness.psnr == pytest.approx(before.closeness.psnr_fitted, abs=1)
+    click(qtbot, widget.copy)
+    lines = csv.DictReader(io.StringIO(QApplication.clipboard().text()))
+    assert [line["fitted to the truth"] for line in lines] == ["", "yes", "yes", ""]
+    click(qtbot, widget.subtract)
+    finish(widget)
+    found = fitted.rows[2].closeness
+    expected = found.gain * sharp + found.offset - exposed
+    np.testing.assert_allclose(viewer.layers[-1].data, expected, atol=1e-3)
+    widget.fields.truth.value = None
+    assert not widget.fields.fit.visible
+
+
 def test_the_curves_of_resolution_are_drawn_in_the_unit_of_the_layer(ready, qtbot, measure):
     _, widget = ready
     widget.fields.truth.value = None
