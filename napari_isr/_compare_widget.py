@@ -12,10 +12,10 @@ from napari_isr._compare_choices import CompareChoices
 from napari_isr._compare_curves import CompareCurves
 from napari_isr._compare_fit import Check, check
 from napari_isr._compare_layers import added_layer
+from napari_isr._compare_numbers import as_csv
 from napari_isr._compare_panel import ComparePanel
 from napari_isr._compare_plots import colours_of
 from napari_isr._compare_request import baselines
-from napari_isr._compare_table import as_csv
 from napari_isr._compare_viewing import CompareViews
 from napari_isr._compare_words import exposure_in_words, measured_in_words, outdated_in_words
 from napari_isr._compare_work import (
@@ -80,7 +80,7 @@ class CompareWidget(ComparePanel):
         self.copy.clicked.connect(self._copy)
         self.subtract.clicked.connect(self._subtract)
         self.add_bicubic.clicked.connect(self._add_bicubic)
-        self.table.currentCellChanged.connect(self._renew_view)
+        self.table.candidate_changed.connect(self._renew_view)
 
     # What is chosen -----------------------------------------------------------------------------
 

@@ -12,7 +12,7 @@ from qtpy.QtCore import QPoint, Qt, QTimer
 from qtpy.QtGui import QImage, QPainter
 from qtpy.QtSvg import QSvgRenderer
 from qtpy.QtTest import QTest
-from qtpy.QtWidgets import QApplication, QFileDialog, QMessageBox
+from qtpy.QtWidgets import QApplication, QDockWidget, QFileDialog, QMessageBox
 from scipy.ndimage import gaussian_filter
 
 from napari_isr import _compare_work
@@ -162,11 +162,51 @@ def test_the_numbers_are_those_of_the_library(ready, measure, truth, image, shar
     assert "by binning" in measured.rows[2].agreement_words
     table = widget.table
     heads = [table.horizontalHeaderItem(at).text() for at in range(table.columnCount())]
-    assert heads[:5] == ["Image", "PSNR", "SSIM", "NRMSE", "Agrees"]
-    assert table.item(2, 1).text() == f"{measured.rows[2].closeness.psnr:.2f}"
-    assert table.item(2, 1).font().bold()
-    assert not table.item(1, 1).font().bold()
+    assert heads[:4] == ["PSNR", "SSIM", "NRMSE", "Agrees"]
+    assert table.item(5, 0).text() == f"{measured.rows[2].closeness.psnr:.2f}"
+    assert table.item(5, 0).font().bold()
+    assert not table.item(3, 0).font().bold()
     assert "central 99.8 %" in widget.number_note.text
+
+
+def test_names_and_numbers_are_seen_whole_in_a_narrow_dock(ready, qtbot, measure):
+    viewer, widget = ready
+    viewer.layers[0].name = "cells of the second plate"
+    viewer.layers[1].name = "cells of the second plate x2 [mine]"
+    table = widget.table
+    [dock] = viewer.window._qt_window.findChildren(QDockWidget, "Compare")
+    for width in (350, 430):
+        viewer.window._qt_window.resizeDocks([dock], [width], Qt.Orientation.Horizontal)
+        measure(widget)
+        assert widget.width() <= width
+        assert table.rowCount() == 8
+        assert not table.horizontalScrollBar().isVisible()
+        for line in range(8):
+            for column in range(1 if line % 2 == 0 else 6):
+                cell = table.model().index(line, column)
+                assert table.sizeHintForIndex(cell).width() <= table.visualRect(cell).width()
+
+
+def test_a_name_and_its_numbers_are_selected_together(ready, qtbot, measure):
+    _, widget = ready
+    measure(widget)
+    table = widget.table
+
+    def click_cell(line, column):
+        place = table.visualItemRect(table.item(line, column)).center()
+        qtbot.mouseClick(table.viewport(), Qt.MouseButton.LeftButton, pos=place)
+
+    for line, column, kind in [(2, 0, "bicubic"), (5, 3, "result"), (3, 1, "bicubic")]:
+        click_cell(line, column)
+        assert table.chosen.kind == kind
+        both = {line // 2 * 2, line // 2 * 2 + 1}
+        assert {index.row() for index in table.selectedIndexes()} == both
+    qtbot.keyClick(table, Qt.Key.Key_Down)
+    assert table.chosen.kind == "result"
+    for _ in range(3):
+        qtbot.keyClick(table, Qt.Key.Key_Up)
+    assert table.has_other
+    assert table.currentRow() == 1
 
 
 def test_with_truth_rings_tell_how_far_an_image_agrees_with_it(
@@ -180,7 +220,7 @@ def test_with_truth_rings_tell_how_far_an_image_agrees_with_it(
     # What has no truth of its size tells of itself, in brackets and beyond the contest.
     assert itself.rings.resolution == fourier_ring_correlation(truth, pixel_size=0.1).resolution
     assert low.rings.resolution == fourier_ring_correlation(image, pixel_size=0.2).resolution
-    frc = [widget.table.item(line, 5) for line in range(4)]
+    frc = [widget.table.item(line, 4) for line in (1, 3, 5, 7)]
     assert [cell.text().startswith("(") for cell in frc] == [True, False, False, True]
     best = min(row.rings.resolution for row in measured.rows[1:3])
     is_best = [row.with_truth and row.rings.resolution == best for row in measured.rows]
@@ -257,7 +297,7 @@ def test_without_truth_there_is_no_psnr(ready, measure):
     widget.fields.truth.value = None
     measured = measure(widget)
     assert [row.kind for row in measured.rows] == ["input", "bicubic", "result"]
-    assert widget.table.horizontalHeaderItem(1).text() == "Agrees"
+    assert widget.table.horizontalHeaderItem(0).text() == "Agrees"
     assert "Without a truth" in widget.number_note.text
 
 
@@ -299,7 +339,7 @@ def test_a_difference_of_input_or_truth_is_refused_in_words(ready, qtbot, measur
     measure(widget)
     names = [row.name for row in widget.table.rows]
     for name in ("cells", "truth"):
-        widget.table.setCurrentCell(names.index(name), 0)
+        widget.table.setCurrentCell(2 * names.index(name), 0)
         click(qtbot, widget.subtract)
         assert "select one in the table" in widget.status.text
     assert len(viewer.layers) == 3
@@ -340,7 +380,7 @@ def test_the_views_show_bicubic_once_it_is_a_layer(ready, qtbot, measure, finish
     assert widget.view.value == CURTAIN
     assert "right of it 'cells x2 [microscopy-x2]'" in widget.view_note.text
     names = [row.name for row in widget.table.rows]
-    widget.table.setCurrentCell(names.index("bicubic x2"), 0)
+    widget.table.setCurrentCell(2 * names.index("bicubic x2"), 0)
     assert "right of it 'cells x2 [bicubic]'" in widget.view_note.text
     widget.view.value = SIDE_BY_SIDE
     assert "'cells', 'cells x2 [bicubic]', 'cells x2 [microscopy-x2]'" in widget.view_note.text
@@ -566,14 +606,14 @@ def test_colours_are_compared_without_alpha(dock, measure, truth):
     assert measured.rows[2].plane.shape == (64, 80, 3)
     assert measured.rows[2].closeness.psnr == np.inf
     assert measured.data_range == 255
-    assert widget.table.item(2, 1).text() == "equal"
+    assert widget.table.item(5, 0).text() == "equal"
 
 
 def test_layers_that_are_removed_or_replaced_leave_the_widget_whole(ready, qtbot, measure):
     viewer, widget = ready
     measure(widget)
     viewer.layers[1].name = "the result"
-    assert widget.table.item(2, 0).text() == "the result"
+    assert widget.table.item(4, 0).text() == "the result"
     viewer.layers["the result"].data = viewer.layers["the result"].data + 1
     qtbot.waitUntil(lambda: "Measure again" in widget.outdated_note.text, timeout=5000)
     viewer.layers.remove("truth")
@@ -639,7 +679,7 @@ def test_tables_and_curves_follow_the_theme(ready, measure):
     viewer, widget = ready
     measure(widget)
     viewer.theme = "light"
-    assert widget.table.rowCount() == 4
+    assert widget.table.rowCount() == 8
     viewer.theme = "dark"
 
 
@@ -666,7 +706,7 @@ def test_the_curtain_follows_the_selected_result(ready, qtbot, measure, sharp):
     widget.view.value = CURTAIN
     assert not second.visible
     widget.table.selectRow(3)
-    widget.table.setCurrentCell(3, 0)
+    widget.table.setCurrentCell(6, 0)
     assert second.visible
     assert f"right of it {second.name!r}" in widget.view_note.text
     assert not viewer.layers["cells x2 [microscopy-x2]"].visible
