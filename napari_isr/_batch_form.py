@@ -32,7 +32,7 @@ _EXISTING = [
     ("write beside it, with a number", "number"),
     ("replace it", "overwrite"),
 ]
-_UNCERTAINTIES = [("no file", False), ("file of the standard deviation", True)]
+_UNCERTAINTIES = [("no file of the uncertainty", False), ("file of the standard deviation", True)]
 
 
 @dataclass(frozen=True)
@@ -140,7 +140,7 @@ class BatchFields:
             Row(self.engine, "Engine"),
             Row(self.tile_size, "Tile size"),
             Row(self.self_ensemble, "Trust"),
-            Row(self.uncertainty, "Uncertainty"),
+            Row(self.uncertainty, ""),
             Row(self.keep_intensities, ""),
         ]
         self.others = column(*rows[:4], self.axes_note, *rows[4:])
