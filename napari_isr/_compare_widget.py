@@ -27,6 +27,7 @@ from napari_isr._compare_work import (
     measuring,
     subtracting,
 )
+from napari_isr._layer_news import LayerNews
 from napari_isr._qt_workers import new_worker
 from napari_isr._workers import show_our_warning
 from napari_isr._world import world_units
@@ -57,6 +58,7 @@ class CompareWidget(ComparePanel):
         super().__init__(choices.images, choices.truths, choices.lines, self._result_changed)
         self._views = CompareViews(viewer, self.view, self.view_note)
         self._curves = CompareCurves(self, viewer)
+        self._news = LayerNews(viewer, self.status)
         self._pause = QTimer(self)
         self._pause.setSingleShot(True)
         self._pause.setInterval(_PAUSE_MS)
@@ -255,7 +257,7 @@ class CompareWidget(ComparePanel):
     def _add_layer(self, new: NewLayer) -> None:
         layer = added_layer(new)
         self._viewer.add_layer(layer)
-        self.status.say(f"Layer {layer.name!r} added.")
+        self._news.tell(layer, lambda: f"Layer {layer.name!r} added.")
 
     def _renew_view(self) -> None:
         """Let the curtain show what is selected in the table, else the first result."""
@@ -276,6 +278,7 @@ class CompareWidget(ComparePanel):
         self._pause.stop()
         self._views.stop()
         self._curves.let_go()
+        self._news.let_go()
         self._choices.let_go()
         layers = self._viewer.layers
         layers.events.inserted.disconnect(self._layers_changed)

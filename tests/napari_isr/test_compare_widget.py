@@ -395,6 +395,14 @@ def test_bicubic_becomes_a_layer_on_the_input(ready, qtbot, measure, finish, ima
     np.testing.assert_array_equal(layer.data, interpolated(image, 2))
     np.testing.assert_allclose(layer.translate, [-0.05, -0.05])
     assert layer.name == "cells x2 [bicubic]"
+    # It is told while it is true.
+    assert widget.status.text == "Layer 'cells x2 [bicubic]' added."
+    viewer.layers.remove("truth")
+    layer.name = "baseline"
+    assert widget.status.text == "Layer 'baseline' added."
+    viewer.layers.remove(layer)
+    assert widget.status.text == ""
+    assert not widget.status.visible
 
 
 def test_a_line_is_drawn_in_two_dimensions(ready, qtbot, measure):
