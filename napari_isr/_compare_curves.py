@@ -28,7 +28,10 @@ if TYPE_CHECKING:
 
 _PAUSE_MS = 50
 _MEASURE = "First press Measure."
-_NO_LINE = "Press Draw a line, then drag over the image: the profiles of all images appear here."
+_NO_LINE = (
+    "Press Draw a line, then drag over the image: the profiles of all images appear here. For a "
+    "line of yours, choose its Shapes layer under Along."
+)
 _OUTSIDE = "The line lies outside of the images."
 _NO_CURVE = "No curve could be measured on these images."
 
