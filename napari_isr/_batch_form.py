@@ -14,7 +14,7 @@ from napari_isr._batch_layers import BatchLayer
 from napari_isr._batch_run import BatchRequest
 from napari_isr._fields import Note, automatic_box, engine_box, narrow_combo
 from napari_isr._train_fields import Fold, Row, column
-from napari_isr._upscale_trust import ensemble_box, intensities_box
+from napari_isr._upscale_trust import EnsembleTie, ensemble_box, intensities_box
 from src_models.batch_events import BatchSettings
 from src_models.description import ModelDescription
 
@@ -32,6 +32,7 @@ _EXISTING = [
     ("write beside it, with a number", "number"),
     ("replace it", "overwrite"),
 ]
+_UNCERTAINTIES = [("no file of the uncertainty", False), ("file of the standard deviation", True)]
 
 
 @dataclass(frozen=True)
@@ -122,6 +123,14 @@ class BatchFields:
             "tile_size", "Tile size", "Width and height of the tiles, in input pixels."
         )
         self.self_ensemble, self.keep_intensities = ensemble_box(), intensities_box()
+        self.uncertainty = ComboBox(
+            name="uncertainty",
+            choices=_UNCERTAINTIES,
+            tooltip="A second file beside each result, bright where the result is likely to be "
+            "wrong, in the image's own intensity units: how far the answers to eight flips and "
+            "turns are apart. It takes eight times the time, and does not bound the error.",
+        )
+        self._tie = EnsembleTie(self.self_ensemble, self.uncertainty)
         self._pattern_row = Row(self.pattern, "Files", self.recursive)
         rows = [
             self._pattern_row,
@@ -131,6 +140,7 @@ class BatchFields:
             Row(self.engine, "Engine"),
             Row(self.tile_size, "Tile size"),
             Row(self.self_ensemble, "Trust"),
+            Row(self.uncertainty, ""),
             Row(self.keep_intensities, ""),
         ]
         self.others = column(*rows[:4], self.axes_note, *rows[4:])
@@ -139,7 +149,7 @@ class BatchFields:
     def changing(self) -> list[Any]:
         """The fields whose changes matter, but for `model`."""
         first = [self.source, self.folder, self.output, self.pattern, self.recursive]
-        trust = [self.self_ensemble, self.keep_intensities]
+        trust = [self.self_ensemble, self.uncertainty, self.keep_intensities]
         others = [self.file_format, self.existing, self.axes, self.engine, self.tile_size]
         return [*first, *others, *trust]
 
@@ -210,6 +220,7 @@ class BatchFields:
             axes=axes or None,
             tile_size=None if self.tile_size.value < 1 else int(self.tile_size.value),
             self_ensemble=bool(self.self_ensemble.value),
+            uncertainty=bool(self.uncertainty.value),
             keep_intensities=bool(self.keep_intensities.value),
             existing=self.existing.value,
             journal=output,

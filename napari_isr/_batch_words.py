@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from napari_isr._batch_table import bytes_in_words
 from src_models.batch_events import Outcome, State
+from src_models.batch_plan import uncertainty_job
 from src_models.picture import printable
 from src_models.timing import estimate_seconds, in_words
 
@@ -50,6 +51,8 @@ def plan_in_words(
     noun = "layer" if isinstance(request.source, tuple) else "file"
     told = f"{files_in_words(len(table.jobs), noun)}, {bytes_in_words(table.total_bytes())}"
     example = f"{request.output.name}/{table.jobs[0].target.relative_to(request.output)}"
+    if request.settings.uncertainty:
+        example += f" and {uncertainty_job(table.jobs[0]).target.name}"
     first = f"The first result will be {printable(example)}."
     if not is_looked:
         return f"{told}. {first}"

@@ -105,8 +105,8 @@ def show_comparison(truth_file: Path, image_file: Path, *, as_json: bool) -> Non
         "largest_error": "largest error",
         "data_range": "range of intensities these refer to",
     }
-    for key, value in record.items():
-        typer.echo(f"{words[key]:<38} {value:.4g}{units.get(key, '')}")
+    for key in (key for key in words if key in record):
+        typer.echo(f"{words[key]:<38} {record[key]:.4g}{units.get(key, '')}")
 
 
 def _read(file: Path) -> Picture:

@@ -8,10 +8,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from qtpy.QtCore import QTimer
 
-from napari_isr._compare_lines import add_line_layer, curves_along, line_in
+from napari_isr._compare_lines import (
+    add_line_layer,
+    curves_along,
+    draw_line_in,
+    line_in,
+    line_layer,
+)
 from napari_isr._compare_panel import CURVES, ComparePanel
 from napari_isr._compare_plots import Curve, Figure, colours_of
 from napari_isr._compare_saving import save_figure
+from napari_isr._compare_viewing import NONE, SIDE_BY_SIDE
 from napari_isr._compare_work import BICUBIC, Measured
 from napari_isr._world import world_units
 
@@ -21,7 +28,10 @@ if TYPE_CHECKING:
 
 _PAUSE_MS = 50
 _MEASURE = "First press Measure."
-_NO_LINE = "Press Draw a line, then drag over the image: the profiles of all images appear here."
+_NO_LINE = (
+    "Press Draw a line, then drag over the image: the profiles of all images appear here. For a "
+    "line of yours, choose its Shapes layer under Along."
+)
 _OUTSIDE = "The line lies outside of the images."
 _NO_CURVE = "No curve could be measured on these images."
 
@@ -41,7 +51,6 @@ class CompareCurves:
         self._panel, self._viewer = panel, viewer
         self._measured: Measured | None = None
         self._shapes: Any = None
-        self._known: set[str] = set()
         self._pause = QTimer(panel)
         self._pause.setSingleShot(True)
         self._pause.setInterval(_PAUSE_MS)
@@ -69,12 +78,8 @@ class CompareCurves:
         self.draw()
 
     def offer(self, shapes: Sequence[napari.layers.Shapes]) -> None:
-        """Offer the Shapes layers there are, and choose one that is new."""
-        new = [layer for layer in shapes if str(layer.unique_id) not in self._known]
-        self._known = {str(layer.unique_id) for layer in shapes}
-        wanted = new[-1] if new else self._shapes
-        if wanted not in shapes:
-            wanted = shapes[-1] if shapes else None
+        """Offer the Shapes layers there are; without a choice the lines drawn here are followed."""
+        wanted = self._shapes if self._shapes in shapes else line_layer(self._viewer)
         combo = self._panel.line
         with combo.changed.blocked():
             combo.reset_choices()
@@ -95,12 +100,14 @@ class CompareCurves:
 
     def _add_line(self) -> None:
         self._viewer.dims.ndisplay = 2  # where alone napari draws
+        if self._panel.view.value == SIDE_BY_SIDE:
+            self._panel.view.value = NONE  # lines would have a cell of their own there
         image = None if self._measured is None else self._measured.request.input.layer
-        if self._shapes is None:
-            add_line_layer(self._viewer, image)
-        else:
-            self._viewer.layers.selection.active = self._shapes
-            self._shapes.mode = "add_line"
+        shapes = self._shapes
+        if shapes is None:
+            shapes = line_layer(self._viewer) or add_line_layer(self._viewer, image)
+            self._panel.line.value = shapes
+        draw_line_in(self._viewer, shapes)
 
     def _draw_profiles(self) -> None:
         figure, measured = self._panel.profiles, self._measured
@@ -166,7 +173,10 @@ def _resolution_curves(measured: Measured, key: str, colours: list[str]) -> list
         has_mark = np.isfinite(found.resolution) and found.resolution > 0
         mark = 1 / found.resolution if has_mark else None
         is_dashed = row.kind == BICUBIC
-        curves.append(Curve(row.name, colour, found.frequencies, found.curve, is_dashed, mark))
+        has_truth = measured.request.truth is not None
+        is_alone = key == "rings" and has_truth and not row.with_truth
+        name = f"{row.name} (alone)" if is_alone else row.name
+        curves.append(Curve(name, colour, found.frequencies, found.curve, is_dashed, mark))
     thresholds = [
         (found.frequencies, found.threshold)
         for found in (getattr(row, key) for row in measured.rows)

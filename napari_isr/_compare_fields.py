@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from magicgui.widgets import Label
+from magicgui.widgets import CheckBox, Label
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QListWidget, QListWidgetItem
 
@@ -103,6 +103,13 @@ class CompareFields:
             truths,
             nullable=True,
         )
+        self.fit = CheckBox(
+            name="fit",
+            text="Fit brightness and contrast to the truth",
+            tooltip="For a truth of another exposure or detector: each image is given the gain and "
+            "offset that bring it closest to the truth, before PSNR, SSIM, NRMSE and differences "
+            "are taken. The other numbers do not depend on it.",
+        )
         self.input_note, self.result_note = Note("input"), Note("results")
         self.truth_note, self.hint_note = Note("truth"), Note("hint")
         caption = Label(value="Results")
@@ -114,6 +121,7 @@ class CompareFields:
             self.result_note,
             Row(self.truth, "Truth"),
             self.truth_note,
+            self.fit,
             self.hint_note,
         )
 
@@ -126,3 +134,4 @@ class CompareFields:
         ):
             note.say(words, complaint=True, theme=theme)
         self.hint_note.say(found.hint)
+        self.fit.visible = found.request is not None and found.request.truth is not None

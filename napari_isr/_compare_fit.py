@@ -59,6 +59,7 @@ def check(
     units: Units,
     *,
     others: int,
+    fits: bool = False,
 ) -> Check:
     """Check the choices against each other; never raises.
 
@@ -76,6 +77,8 @@ def check(
         Those of the world.
     others : int
         How many layers could be results.
+    fits : bool
+        Whether results are to be fitted to a truth in brightness and contrast.
     """
     if source is None:
         return Check(input_words=_NOTHING_OPEN)
@@ -108,7 +111,8 @@ def check(
         else:
             truth_candidate = found
     size, unit = _pixel_size(taken)
-    request = Request(origin, fitting, truth_candidate, size, unit, place)
+    fits = fits and truth_candidate is not None
+    request = Request(origin, fitting, truth_candidate, size, unit, place, fits)
     return Check("", result_words, truth_words, _hint(request, units), request)
 
 

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_isr._compare_plots import Curve
+from napari_isr._compare_request import MARK, RECORD, is_made_here
 from napari_isr._compare_work import BICUBIC, Measured, Row
 from napari_isr._layers import layer_array
 from napari_isr._world import Units, to_world, unit_factors, world_units
@@ -91,10 +92,18 @@ def _along(
     return np.concatenate(xs), np.concatenate(ys)
 
 
+def line_layer(viewer: napari.viewer.Viewer) -> napari.layers.Shapes | None:
+    """Return the layer that was added for lines; None if there is none."""
+    from napari.layers import Shapes
+
+    found = [x for x in viewer.layers if isinstance(x, Shapes) and is_made_here(x)]
+    return found[-1] if found else None
+
+
 def add_line_layer(
     viewer: napari.viewer.Viewer, image: napari.layers.Image | None
 ) -> napari.layers.Shapes:
-    """Add a Shapes layer in which the next click draws a line.
+    """Add a Shapes layer for lines.
 
     Parameters
     ----------
@@ -114,8 +123,15 @@ def add_line_layer(
         placed = {"scale": scale, "units": (image.units if units is None else units)[-2:]}
         height = layer_array(image).shape[-3 if image.rgb else -2]
         width = max(_THINNEST, height / _PER_HEIGHT)
-    shapes = Shapes(None, ndim=2, name=_NAME, edge_color="#ff4fd8", edge_width=width, **placed)
+    looks: dict[str, Any] = {"edge_color": "#ff4fd8", "edge_width": width}
+    record = {RECORD: {MARK: _NAME}}
+    shapes = Shapes(None, ndim=2, name=_NAME, metadata=record, **looks, **placed)
     viewer.add_layer(shapes)
+    return shapes
+
+
+def draw_line_in(viewer: napari.viewer.Viewer, shapes: napari.layers.Shapes) -> None:
+    """Let the next click draw a line in a layer, where it is seen."""
+    shapes.visible = True  # napari draws in no hidden layer
     viewer.layers.selection.active = shapes
     shapes.mode = "add_line"
-    return shapes

@@ -59,13 +59,14 @@ class ComparePanel(DockedWidget):
         self._make_numbers()
         self._make_profiles(lines)
         self._make_resolution()
-        for note in (self.status, self.outdated_note, self.view_note, self.number_note):
+        notes = self.status, self.outdated_note, self.view_note
+        for note in (*notes, self.number_note, self.exposure_note):
             note.say("")
         self._arrange()
 
     def _make_numbers(self) -> None:
         self.table = NumberTable()
-        self.number_note = Note("numbers")
+        self.number_note, self.exposure_note = Note("numbers"), Note("exposure")
         self.copy = PushButton(
             text="Copy as CSV", tooltip="Put all numbers on the clipboard, for a spreadsheet."
         )
@@ -82,12 +83,15 @@ class ComparePanel(DockedWidget):
         self.line = narrow_combo(
             "line",
             "Along",
-            "The Shapes layer whose line the profiles follow: the one selected, or drawn last.",
+            "The Shapes layer whose line the profiles follow, the one selected or drawn last: the "
+            "layer of Draw a line, or one of yours that you choose here.",
             lines,
             nullable=True,
         )
         self.draw_line = PushButton(
-            text="Draw a line", tooltip="Add a layer for lines. Then drag over the image."
+            text="Draw a line",
+            tooltip="Then drag over the image. The line is drawn in the layer chosen on the left; "
+            "without one, in a layer for lines that is added.",
         )
         self.profiles = Figure("profiles")
         self.save_profiles = _save_button()
@@ -106,7 +110,8 @@ class ComparePanel(DockedWidget):
         tabs.setToolTip("What was measured: as a table and as curves.")
         margins = (4, 4, 4, 4)
         buttons = beside(self.copy, self.subtract, self.add_bicubic)
-        tabs.addTab(column(self.table, self.number_note, buttons, margins=margins), "Numbers")
+        numbers = column(self.table, self.exposure_note, self.number_note, buttons, margins=margins)
+        tabs.addTab(numbers, "Numbers")
         along = Row(self.line, "Along", self.draw_line)
         tabs.addTab(column(along, self.profiles, self.save_profiles, margins=margins), "Profiles")
         method = Row(self.method, "By")

@@ -86,6 +86,8 @@ class Request:
         Such as "µm", or "px" for pixels of the input.
     place : str
         The plane in words, such as "T = 2, Z = 5"; empty if there is but one.
+    fits : bool
+        Whether images are given the truth's brightness and contrast before they are compared.
     """
 
     input: Candidate
@@ -94,6 +96,7 @@ class Request:
     pixel_size: float
     unit: str
     place: str
+    fits: bool = False
 
     @property
     def factors(self) -> list[int]:
@@ -105,7 +108,7 @@ class Request:
         """What the numbers depend on: they are out of date if it has changed."""
         layers = [self.input, *self.results, *([self.truth] if self.truth else [])]
         each = [(c.source.identity, id(c.source.array), str(c.index)) for c in layers]
-        return (*each, self.truth is None, self.pixel_size, self.unit)
+        return (*each, self.truth is None, self.fits, self.pixel_size, self.unit)
 
 
 def is_made_here(layer: napari.layers.Layer) -> bool:

@@ -1,131 +1,79 @@
-"""The numbers of a comparison as a table, and as text for a spreadsheet."""
+"""The numbers of a comparison as a table: of each candidate its name, and its numbers under it."""
 
 from __future__ import annotations
 
-import csv
-import io
-import math
-from dataclasses import dataclass
 from typing import Any
 
-from qtpy.QtCore import QSize, Qt
+from qtpy.QtCore import QItemSelection, QItemSelectionModel, QModelIndex, QSize, Qt
 from qtpy.QtGui import QColor
 from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QTableWidget, QTableWidgetItem
 
+from napari_isr._compare_numbers import Column, columns, is_best, meaning_of, written
 from napari_isr._compare_work import BICUBIC, RESULT, Measured, Row
 
-_ROW_HEIGHT = 22
-_NAME_WIDTH = 96
-_NONE = "\u2013"
-_NO_RESOLUTION = "none"
-
-
-@dataclass(frozen=True)
-class _Column:
-    """A measure: what heads it, what it means, how it is written, and whether more is better."""
-
-    key: str
-    title: str
-    tooltip: str
-    form: str
-    best: Any = None
-
-
-_TRUTH_COLUMNS = (
-    _Column("psnr", "PSNR", "Peak signal-to-noise ratio against the truth in dB.", ".2f", max),
-    _Column("ssim", "SSIM", "Structural similarity with the truth: 1 is equal.", ".3f", max),
-    _Column(
-        "nrmse",
-        "NRMSE",
-        "Root mean squared error over the truth's root mean square: 0 is equal.",
-        ".3f",
-        min,
-    ),
-)
-_AGREEMENT = _Column(
-    "agreement",
-    "Agrees",
-    "Share of the input's pixels within 3 sigma of its noise, when the image is brought back to "
-    "the input's grid. A result that does not agree is wrong; one that agrees need not be right.",
-    ".1f",
-)
-
-
-def columns(measured: Measured) -> tuple[_Column, ...]:
-    """Return the columns that a comparison has."""
-    unit = measured.request.unit
-    has_truth = measured.request.truth is not None
-    meaning = "that agrees with the truth" if has_truth else "that is more than noise"
-    resolution = (
-        _Column(
-            "rings",
-            "FRC",
-            f"Fourier ring correlation: the finest period in {unit} {meaning}.",
-            ".3g",
-            min if has_truth else None,
-        ),
-        _Column(
-            "decorrelation",
-            "Decorr.",
-            f"Resolution in {unit} by decorrelation analysis: the finest period that holds "
-            "structure.",
-            ".3g",
-        ),
-    )
-    first = _TRUTH_COLUMNS if has_truth else ()
-    return (*first, _AGREEMENT, *resolution)
-
-
-def value_of(row: Row, key: str) -> float | None:
-    """Return a number of a row; None if it was not measured."""
-    if key in ("psnr", "ssim", "nrmse"):
-        found = None if row.closeness is None else getattr(row.closeness, key)
-        return None if found is None or math.isnan(found) else float(found)
-    if key == "agreement":
-        return None if row.agreement is None else 100 * row.agreement
-    curve = getattr(row, key)
-    return None if curve is None else float(curve.resolution)
+_LINE_HEIGHT = 21
+_RIGHT = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
 
 
 class NumberTable(QTableWidget):
-    """One row for each candidate."""
+    """Two lines for each candidate, as names are too long to stand beside six numbers.
+
+    Attributes
+    ----------
+    rows : tuple of Row
+        The candidates.
+    candidate_changed : Signal
+        Emitted when another one is selected.
+    """
 
     def __init__(self) -> None:
         super().__init__()
         self.setToolTip("Point at a cell or a heading to read what it means.")
         self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
         self.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
+        pairs = _InPairs(self.model(), self)
+        self.setSelectionModel(pairs)
+        # Qt's signals of the cell stay with the selection model that the table came with.
+        self.candidate_changed = pairs.currentChanged
         self.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
         self.setWordWrap(False)
         self.setShowGrid(False)
         self.setTextElideMode(Qt.TextElideMode.ElideMiddle)
-        self.setMinimumHeight(4 * _ROW_HEIGHT)
+        self.setMinimumHeight(5 * _LINE_HEIGHT)
         self.rows: tuple[Row, ...] = ()
         self._unit = ""
-        rows = self.verticalHeader()
-        assert rows is not None
-        rows.setVisible(False)
-        rows.setSectionResizeMode(QHeaderView.ResizeMode.Fixed)
-        rows.setDefaultSectionSize(_ROW_HEIGHT)
+        lines, head = self.verticalHeader(), self.horizontalHeader()
+        assert lines is not None
+        assert head is not None
+        lines.setVisible(False)
+        lines.setSectionResizeMode(QHeaderView.ResizeMode.Fixed)
+        lines.setDefaultSectionSize(_LINE_HEIGHT)
+        head.setHighlightSections(False)
+        head.setMinimumSectionSize(30)
 
     def sizeHint(self) -> QSize:
-        """Ask for the height of its rows."""
-        wanted = _ROW_HEIGHT * (max(len(self.rows), 4) + 2)
+        """Ask for the height of its lines."""
+        wanted = _LINE_HEIGHT * (2 * max(len(self.rows), 3) + 2)
         return QSize(super().sizeHint().width(), wanted)
+
+    @property
+    def _current(self) -> Row | None:
+        at = self.currentRow() // 2
+        return self.rows[at] if 0 <= at < len(self.rows) else None
 
     @property
     def chosen(self) -> Row | None:
         """The candidate that is selected; else the first result."""
-        row = self.currentRow()
-        if 0 <= row < len(self.rows) and self.rows[row].kind in (RESULT, BICUBIC):
-            return self.rows[row]
+        row = self._current
+        if row is not None and row.kind in (RESULT, BICUBIC):
+            return row
         return next((row for row in self.rows if row.kind == RESULT), None)
 
     @property
     def has_other(self) -> bool:
         """Whether what is selected is neither a result nor bicubic."""
-        row = self.currentRow()
-        return 0 <= row < len(self.rows) and self.rows[row].kind not in (RESULT, BICUBIC)
+        row = self._current
+        return row is not None and row.kind not in (RESULT, BICUBIC)
 
     def show_rows(self, measured: Measured | None, colours: list[str]) -> None:
         """Show a comparison, or nothing.
@@ -138,74 +86,95 @@ class NumberTable(QTableWidget):
             Of each row's curves.
         """
         self.clear()
+        self.clearSpans()
         self.rows = () if measured is None else measured.rows
-        self.setRowCount(len(self.rows))
         shown = () if measured is None else columns(measured)
-        self.setColumnCount(1 + len(shown) if shown else 0)
+        self.setRowCount(2 * len(self.rows))
+        self.setColumnCount(len(shown))
         if measured is None:
             return
         self._unit = measured.request.unit
-        heads = ["Image", *(column.title for column in shown)]
-        for at, title in enumerate(heads):
-            head = QTableWidgetItem(title)
-            tip = shown[at - 1].tooltip if at else "What is compared; its curves have this colour."
-            head.setToolTip(_wrapped(tip))
-            left = Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter
-            right = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
-            head.setTextAlignment(right if at else left)
+        for at, column in enumerate(shown):
+            head = QTableWidgetItem(column.title)
+            head.setToolTip(_wrapped(column.tooltip))
+            head.setTextAlignment(_RIGHT)
             self.setHorizontalHeaderItem(at, head)
-        for line, (row, colour) in enumerate(zip(self.rows, colours, strict=True)):
-            self._show_row(line, row, colour, shown)
+        for at, (row, colour) in enumerate(zip(self.rows, colours, strict=True)):
+            self._show_row(2 * at, row, colour, shown)
         self._fit_columns()
         self.updateGeometry()
 
-    def _show_row(self, line: int, row: Row, colour: str, shown: tuple[_Column, ...]) -> None:
+    def _show_row(self, line: int, row: Row, colour: str, shown: tuple[Column, ...]) -> None:
         name = QTableWidgetItem(row.name)
         name.setData(Qt.ItemDataRole.DecorationRole, _swatch(colour))
         name.setToolTip(_wrapped("\n".join([f"{row.name} ({row.kind})", *row.notes])))
         self.setItem(line, 0, name)
-        for at, column in enumerate(shown, start=1):
-            value = value_of(row, column.key)
-            item = QTableWidgetItem(_written(value, column))
-            item.setTextAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
-            item.setToolTip(_wrapped(_cell_words(row, column, value, self._unit)))
-            if self._is_best(value, column):
+        self.setSpan(line, 0, 1, len(shown))
+        for at, column in enumerate(shown):
+            item = QTableWidgetItem(written(row, column))
+            item.setTextAlignment(_RIGHT)
+            item.setToolTip(_wrapped(meaning_of(row, column, self._unit)))
+            if is_best(row, self.rows, column):
                 font = item.font()
                 font.setBold(True)
                 item.setFont(font)
-            self.setItem(line, at, item)
-
-    def _is_best(self, value: float | None, column: _Column) -> bool:
-        if column.best is None or value is None or math.isnan(value):
-            return False
-        values = [value_of(row, column.key) for row in self.rows]
-        best = column.best(v for v in values if v is not None and not math.isnan(v))
-        return bool(value == best)
+            self.setItem(line + 1, at, item)
 
     def _fit_columns(self) -> None:
-        head = self.horizontalHeader()
+        """Give each column what its numbers take, and an equal part of what is left."""
+        head, model, viewport = self.horizontalHeader(), self.model(), self.viewport()
         assert head is not None
-        head.setHighlightSections(False)
-        head.setMinimumSectionSize(40)
-        self.resizeColumnsToContents()
-        head.setSectionResizeMode(QHeaderView.ResizeMode.Interactive)
-        taken = sum(self.columnWidth(at) for at in range(1, self.columnCount()))
-        viewport = self.viewport()
-        room = (viewport.width() if viewport is not None else 0) - taken
-        self.setColumnWidth(0, max(_NAME_WIDTH, room))
+        assert model is not None
+        assert viewport is not None
+        count = self.columnCount()
+        widths = []
+        for at in range(count):
+            cells = [model.index(line, at) for line in range(1, self.rowCount(), 2)]
+            hints = [self.sizeHintForIndex(cell).width() for cell in cells]
+            widths.append(max(head.sectionSizeHint(at), *hints))
+        more = max(viewport.width() - sum(widths), 0)
+        for at, width in enumerate(widths):
+            part = more * (at + 1) // count - more * at // count
+            self.setColumnWidth(at, width + part)
 
     def resizeEvent(self, event: Any) -> None:
-        """Let names have the room that the numbers leave."""
+        """Use the width there is."""
         super().resizeEvent(event)
         if self.rows:
             self._fit_columns()
 
+    def moveCursor(self, action: Any, modifiers: Any) -> Any:
+        """Go up and down by candidates."""
+        steps = {
+            QAbstractItemView.CursorAction.MoveUp: -2,
+            QAbstractItemView.CursorAction.MoveDown: 2,
+        }
+        here = self.currentIndex()
+        if action not in steps or not here.isValid():
+            return super().moveCursor(action, modifiers)
+        there = here.sibling(here.row() + steps[action], here.column())
+        return there if there.isValid() else here
+
     def rename(self) -> None:
         """Show the names that the layers have now."""
-        for line, row in enumerate(self.rows):
-            item = self.item(line, 0)
+        for at, row in enumerate(self.rows):
+            item = self.item(2 * at, 0)
             if item is not None:
                 item.setText(row.name)
+
+
+class _InPairs(QItemSelectionModel):
+    """Selects a name and its numbers together."""
+
+    def select(self, chosen: Any, command: Any) -> None:
+        """Select both lines of what is chosen."""
+        if isinstance(chosen, QModelIndex):
+            chosen = QItemSelection(chosen, chosen)
+        pairs = QItemSelection()
+        for line in {index.row() // 2 * 2 for index in chosen.indexes()}:
+            first = chosen.indexes()[0]
+            pairs.select(first.sibling(line, 0), first.sibling(line + 1, 0))
+        super().select(pairs, command)
 
 
 def _swatch(colour: str) -> Any:
@@ -220,40 +189,3 @@ def _wrapped(text: str) -> str:
     import textwrap
 
     return "\n".join(textwrap.fill(line, 60) for line in text.splitlines())
-
-
-def _written(value: float | None, column: _Column) -> str:
-    if value is None:
-        return _NONE
-    if math.isnan(value):
-        return _NO_RESOLUTION if column.key in ("rings", "decorrelation") else _NONE
-    return "equal" if math.isinf(value) and column.key == "psnr" else format(value, column.form)
-
-
-def _cell_words(row: Row, column: _Column, value: float | None, unit: str) -> str:
-    if column.key == "agreement" and row.agreement_words:
-        return row.agreement_words
-    if column.key in ("rings", "decorrelation"):
-        curve = getattr(row, column.key)
-        if curve is not None:
-            return f"{curve.in_words} Periods are in {unit}."
-    if value is None and row.notes:
-        return "\n".join(row.notes)
-    return column.tooltip
-
-
-def as_csv(measured: Measured) -> str:
-    """Return all numbers as comma-separated values, with a line of names first."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    unit = measured.request.unit
-    keys = ("psnr", "ssim", "nrmse", "agreement", "rings", "decorrelation")
-    titles = ("PSNR (dB)", "SSIM", "NRMSE", "agrees with the input (%)")
-    resolution = (f"FRC resolution ({unit})", f"decorrelation resolution ({unit})")
-    writer.writerow(["image", "kind", *titles, *resolution, "data range", "plane"])
-    for row in measured.rows:
-        values = [value_of(row, key) for key in keys]
-        cells = ["" if v is None or math.isnan(v) else f"{v:.6g}" for v in values]
-        span = "" if row.closeness is None else f"{row.closeness.data_range:.6g}"
-        writer.writerow([row.name, row.kind, *cells, span, measured.request.place])
-    return text.getvalue()

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 from weakref import WeakKeyDictionary
 
 import napari
+import numpy as np
 from napari.layers import Image, Layer
 from psygnal import Signal
 
@@ -244,18 +245,31 @@ class SideBySide(_View):
             self._order = list(self._viewer.layers)
             _reorder(self._viewer, self._layers)
         camera = _camera(self._viewer)
-        self._zoom = camera.zoom, camera.zoom * self._shrinking(*shape)
-        camera.zoom = self._zoom[1]
+        centre, zoom = self._in_cells(*shape)
+        self._zoom = camera.zoom, zoom
+        self._borrow(camera, center=centre)
+        camera.zoom = zoom
 
-    def _shrinking(self, rows: int, columns: int) -> float:
-        """Return the factor of zoom at which a cell shows of the layers what the canvas did."""
+    def _in_cells(self, rows: int, columns: int) -> tuple[tuple[float, ...], float]:
+        """Return centre and zoom at which cells show the layers whole, and nothing else.
+
+        Where the canvas is close to a detail of them, the cells show the same detail.
+        """
+        camera = _camera(self._viewer)
+        centre, zoom = np.array(camera.center, float), float(camera.zoom)
         size = getattr(getattr(self._viewer, "canvas", None), "size", None)
         if size is None or self._viewer.dims.ndisplay == 3:
-            return 1 / max(rows, columns)
-        low, high = self._viewer.layers.get_extent(self._layers).world
-        layers = (high - low)[list(self._viewer.dims.displayed)] * _camera(self._viewer).zoom
-        seen = [min(n, _MARGIN * m) for n, m in zip(size, layers, strict=True)]
-        return float(min(1, size[0] / rows / seen[0], size[1] / columns / seen[1]))
+            return tuple(centre), zoom / max(rows, columns)
+        world = self._viewer.layers.get_extent(self._layers).world
+        low, high = world[:, list(self._viewer.dims.displayed)]
+        canvas, cell = np.array(size), np.array(size) / (rows, columns)
+        drawn = zoom * (high - low)
+        is_inside = ((low <= centre[-2:]) & (centre[-2:] <= high)).all()
+        if is_inside and (drawn > canvas).any():
+            seen = np.minimum(canvas, _MARGIN * drawn)
+            return tuple(centre), zoom * float(min(1, (cell / seen).min()))
+        centre[-2:] = (low + high) / 2
+        return tuple(centre), zoom * float((cell / drawn).min() / _MARGIN)
 
     def _is_in_place(self, columns: int) -> bool:
         grid, layers = _grid(self._viewer), self._viewer.layers

@@ -12,12 +12,12 @@ from napari_isr._compare_choices import CompareChoices
 from napari_isr._compare_curves import CompareCurves
 from napari_isr._compare_fit import Check, check
 from napari_isr._compare_layers import added_layer
+from napari_isr._compare_numbers import as_csv
 from napari_isr._compare_panel import ComparePanel
 from napari_isr._compare_plots import colours_of
 from napari_isr._compare_request import baselines
-from napari_isr._compare_table import as_csv
 from napari_isr._compare_viewing import CompareViews
-from napari_isr._compare_words import measured_in_words, outdated_in_words
+from napari_isr._compare_words import exposure_in_words, measured_in_words, outdated_in_words
 from napari_isr._compare_work import (
     RESULT,
     Measured,
@@ -27,6 +27,7 @@ from napari_isr._compare_work import (
     measuring,
     subtracting,
 )
+from napari_isr._layer_news import LayerNews
 from napari_isr._qt_workers import new_worker
 from napari_isr._workers import show_our_warning
 from napari_isr._world import world_units
@@ -57,6 +58,7 @@ class CompareWidget(ComparePanel):
         super().__init__(choices.images, choices.truths, choices.lines, self._result_changed)
         self._views = CompareViews(viewer, self.view, self.view_note)
         self._curves = CompareCurves(self, viewer)
+        self._news = LayerNews(viewer, self.status)
         self._pause = QTimer(self)
         self._pause.setSingleShot(True)
         self._pause.setInterval(_PAUSE_MS)
@@ -74,12 +76,13 @@ class CompareWidget(ComparePanel):
         self._pause.timeout.connect(self._refresh)
         self.fields.input.changed.connect(self._input_chosen)
         self.fields.truth.changed.connect(self._truth_chosen)
+        self.fields.fit.changed.connect(self._refresh)
         self.run.clicked.connect(self._measure)
         self.cancel.clicked.connect(self._cancel)
         self.copy.clicked.connect(self._copy)
         self.subtract.clicked.connect(self._subtract)
         self.add_bicubic.clicked.connect(self._add_bicubic)
-        self.table.currentCellChanged.connect(self._renew_view)
+        self.table.candidate_changed.connect(self._renew_view)
 
     # What is chosen -----------------------------------------------------------------------------
 
@@ -137,6 +140,7 @@ class CompareWidget(ComparePanel):
             point,
             world_units(self._viewer),
             others=others,
+            fits=bool(fields.fit.value),
         )
         fields.say(self._check, theme)
         is_running, has_request = self._worker is not None, self._check.request is not None
@@ -158,6 +162,8 @@ class CompareWidget(ComparePanel):
         request = self._check.request
         is_same = request is not None and request.key == self.measured.request.key
         self.number_note.say(measured_in_words(self.measured))
+        exposure = exposure_in_words(self.measured)
+        self.exposure_note.say(exposure, complaint=True, theme=self._viewer.theme, bold=False)
         # Above the tabs: it is true of the curves as well.
         words = "" if is_same else outdated_in_words(self.measured)
         self.outdated_note.say(words, complaint=True, theme=self._viewer.theme, bold=False)
@@ -251,7 +257,7 @@ class CompareWidget(ComparePanel):
     def _add_layer(self, new: NewLayer) -> None:
         layer = added_layer(new)
         self._viewer.add_layer(layer)
-        self.status.say(f"Layer {layer.name!r} added.")
+        self._news.tell(layer, lambda: f"Layer {layer.name!r} added.")
 
     def _renew_view(self) -> None:
         """Let the curtain show what is selected in the table, else the first result."""
@@ -272,6 +278,7 @@ class CompareWidget(ComparePanel):
         self._pause.stop()
         self._views.stop()
         self._curves.let_go()
+        self._news.let_go()
         self._choices.let_go()
         layers = self._viewer.layers
         layers.events.inserted.disconnect(self._layers_changed)

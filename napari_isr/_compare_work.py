@@ -60,7 +60,10 @@ class Row:
     agreement_words : str
         The same in words, and how it was brought back.
     rings, decorrelation : ResolutionCurve or None
-        Its resolution, in the unit of the request; with a truth, `rings` is of the two together.
+        Its resolution, in the unit of the request; with a truth of its size, `rings` is of the two
+        together.
+    with_truth : bool
+        Whether `rings` is of the two together.
     notes : tuple of str
         What could not be measured, and why.
     """
@@ -74,6 +77,7 @@ class Row:
     agreement_words: str = ""
     rings: ResolutionCurve | None = None
     decorrelation: ResolutionCurve | None = None
+    with_truth: bool = False
     notes: tuple[str, ...] = ()
 
     @property
@@ -158,7 +162,7 @@ def measuring(request: Request) -> Generator[Step, None, Measured]:
     for number, row in enumerate(rows):
         done = count + 2 * number
         yield Step(done, total, f"Comparing {row.name} …")
-        row = _with_closeness(row, truth, data_range)
+        row = _with_closeness(row, truth, data_range, fit=request.fits)
         if row.kind in (BICUBIC, RESULT):
             row = _with_agreement(row, low, _model_of(row, request))
         yield Step(done + 1, total, f"Resolution of {row.name} …")
@@ -174,13 +178,15 @@ def _model_of(row: Row, request: Request) -> str:
     return next((model for model in rivals if model), "")
 
 
-def _with_closeness(row: Row, truth: NDArray[Any] | None, data_range: float | None) -> Row:
+def _with_closeness(
+    row: Row, truth: NDArray[Any] | None, data_range: float | None, *, fit: bool
+) -> Row:
     if truth is None or row.kind not in (BICUBIC, RESULT):
         return row
     if row.plane.shape != truth.shape:
         return _noted(row, "It is not as large as the truth.")
     try:
-        found = compare_with_truth(truth, row.plane, data_range=data_range)
+        found = compare_with_truth(truth, row.plane, data_range=data_range, fit=fit)
     except SuperResolutionError as error:
         return _noted(row, str(error))
     return replace(row, closeness=found)
@@ -202,17 +208,16 @@ def _with_agreement(row: Row, low: NDArray[Any], model: str) -> Row:
 
 
 def _with_resolution(row: Row, pixel_size: float, truth: NDArray[Any] | None) -> Row:
-    """Measure the resolution; with a truth, FRC tells up to where an image agrees with it."""
-    plane = brightness(row.plane)
-    is_rival = row.kind in (BICUBIC, RESULT) and truth is not None
-    if truth is None or (is_rival and row.plane.shape == truth.shape):
-        other = None if truth is None else brightness(truth)
-        try:
-            rings = fourier_ring_correlation(plane, other, pixel_size=pixel_size)
-        except SuperResolutionError as error:
-            row = _noted(row, str(error))
-        else:
-            row = replace(row, rings=rings)
+    """Measure the resolution; FRC tells up to where an image agrees with a truth of its size."""
+    plane, other = brightness(row.plane), None
+    if row.kind in (BICUBIC, RESULT) and truth is not None and row.plane.shape == truth.shape:
+        other = brightness(truth)
+    try:
+        rings = fourier_ring_correlation(plane, other, pixel_size=pixel_size)
+    except SuperResolutionError as error:
+        row = _noted(row, str(error))
+    else:
+        row = replace(row, rings=rings, with_truth=other is not None)
     try:
         return replace(row, decorrelation=decorrelation_analysis(plane, pixel_size=pixel_size))
     except SuperResolutionError as error:
@@ -240,7 +245,10 @@ def subtracting(request: Request, row: Row) -> Generator[Step, None, NewLayer]:
         if row.kind == BICUBIC
         else row.candidate.source.array
     )
-    pixels = difference(image, reference, origin.axes)
+    fit: dict[str, float] = {}
+    if with_truth and request.fits and row.closeness is not None:
+        fit = {"gain": row.closeness.gain, "offset": row.closeness.offset}
+    pixels = difference(image, reference, origin.axes, **fit)
     yield Step(1, 2, "Finding the range of differences …")
     index = row.candidate.index[: pixels.ndim]
     limit = symmetric_limit(np.asarray(pixels[index]))

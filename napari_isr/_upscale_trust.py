@@ -44,21 +44,10 @@ class TrustFields:
             "sigmas or more too bright or too dark. The share of pixels that agree is told after "
             "each run anyway.",
         )
-        self._was_asked = False
+        self._tie = EnsembleTie(self.self_ensemble, self.uncertainty)
         fields = [self.self_ensemble, self.uncertainty, self.consistency, self.keep_intensities]
         self.container = Container[Any](widgets=fields, labels=True)
         self.container.margins = (0, 0, 0, 0)
-        self.container.changed.connect(self._arrange)
-
-    def _arrange(self) -> None:
-        """Show that an uncertainty takes a self-ensemble, and no longer than it is asked for."""
-        is_free, takes_it = self.self_ensemble.enabled, bool(self.uncertainty.value)
-        if is_free == takes_it:
-            if takes_it:
-                self._was_asked = bool(self.self_ensemble.value)
-            self.self_ensemble.enabled = not takes_it
-            with self.container.changed.blocked():
-                self.self_ensemble.value = takes_it or self._was_asked
 
     @property
     def chosen(self) -> Trust:
@@ -69,6 +58,32 @@ class TrustFields:
             uncertainty=self.uncertainty.value or None,
             consistency=bool(self.consistency.value),
         )
+
+
+class EnsembleTie:
+    """Shows that an uncertainty takes a self-ensemble, and no longer than it is asked for.
+
+    Parameters
+    ----------
+    self_ensemble : CheckBox
+        Checked meanwhile, and as before afterwards.
+    uncertainty : ComboBox
+        Whose value is true while one is asked for.
+    """
+
+    def __init__(self, self_ensemble: CheckBox, uncertainty: ComboBox) -> None:
+        self._box, self._uncertainty = self_ensemble, uncertainty
+        self._was_asked = False
+        uncertainty.changed.connect(self._arrange)
+
+    def _arrange(self) -> None:
+        is_free, takes_it = self._box.enabled, bool(self._uncertainty.value)
+        if is_free == takes_it:
+            if takes_it:
+                self._was_asked = bool(self._box.value)
+            self._box.enabled = not takes_it
+            with self._box.changed.blocked():  # the uncertainty tells
+                self._box.value = takes_it or self._was_asked
 
 
 def ensemble_box() -> CheckBox:

@@ -12,6 +12,7 @@ from superqt.utils import ensure_main_thread
 from napari_isr._docked import WhileOpen
 from napari_isr._events import model_events
 from napari_isr._fields import Note, explain_items
+from napari_isr._layer_news import LayerNews
 from napari_isr._layers import LayerSource, layer_type, result_layer, visible_region
 from napari_isr._model_opening import ModelOpening
 from napari_isr._qt_workers import new_worker
@@ -57,6 +58,7 @@ class UpscaleWidget(UpscalePanel, WhileOpen):
             self.model, self.open_model_file, self._cannot_be_opened, self._refresh
         )
         self._board = UpscaleBoard(self.progress, self.status)
+        self._news = LayerNews(viewer, self.status)
         self._chosen = ChosenLayer(viewer, self.layer, self.axes, self._refresh)
         self._connect()
         self._chosen.follow_active()
@@ -224,11 +226,12 @@ class UpscaleWidget(UpscalePanel, WhileOpen):
         lazy = is_lazy(result.pixels)
         if settings.region is None and not lazy and (result.speed or once):
             self._speeds[model] = job.speed_seen(result.speed or once)
+        took = f"Done in {result.seconds:.1f} s"
         old = self._last_preview(layer) if settings.region else None
         if old is not None:
             old.data = layer.data
             old.scale, old.translate, old.metadata = layer.scale, layer.translate, layer.metadata
-            self.status.say(f"Done in {result.seconds:.1f} s: layer {old.name!r} renewed.")
+            self._news.tell(old, lambda: f"{took}: layer {old.name!r} renewed.")
             return
         # napari makes the result active; what is to be upscaled stays chosen all the same.
         self._chosen.follows = False
@@ -238,7 +241,7 @@ class UpscaleWidget(UpscalePanel, WhileOpen):
             self._viewer.add_layer(other)
         self._viewer.layers.selection.active = layer
         self._chosen.follows = True
-        words = [f"Done in {result.seconds:.1f} s: layer {layer.name!r} added."]
+        words = []
         if lazy:
             words.append("Zoom in: it is computed as you look at it.")
         if result.consistency is not None:
@@ -246,7 +249,7 @@ class UpscaleWidget(UpscalePanel, WhileOpen):
         if further:
             kinds = " and ".join(other.name.rpartition(": ")[2] for other in further)
             words.append(f"Hidden above it: {kinds}.")
-        self.status.say(" ".join(words))
+        self._news.tell(layer, lambda: " ".join([f"{took}: layer {layer.name!r} added.", *words]))
 
     def _last_preview(self, layer: napari.layers.Image) -> napari.layers.Image | None:
         """Return the layer that an earlier preview of the same layer and model made."""
@@ -282,6 +285,7 @@ class UpscaleWidget(UpscalePanel, WhileOpen):
         self._is_open = False
         model_events.saved.disconnect(self._models_changed)
         self._chosen.let_go()
+        self._news.let_go()
         self._viewer.events.theme.disconnect(self._refresh)
 
     def _complain(self, note: Note, text: str) -> None:

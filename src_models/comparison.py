@@ -21,6 +21,9 @@ from src_models.intensity import as_dtype
 
 _SSIM_WINDOW = 11
 _PERCENTILE = 99.9
+# An exposure is another one where fitting it halves the squared error and more, and the images have
+# most in common. Of equal exposure, fitted noise cannot come to both.
+_FITTED_DB, _IN_COMMON = 3.1, 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +45,10 @@ class Closeness:
         In the units of the images.
     data_range : float
         The intensity difference that counts as full in PSNR and SSIM.
+    gain, offset : float
+        Of that fit: ``gain * image + offset`` is closest to the truth in squared error.
+    explained : float
+        The share of the truth's variance that the fitted image explains, from 0 to 1.
     """
 
     psnr: float
@@ -51,6 +58,15 @@ class Closeness:
     mean_absolute_error: float
     largest_error: float
     data_range: float
+    gain: float
+    offset: float
+    explained: float
+
+    @property
+    def is_of_other_exposure(self) -> bool:
+        """Whether most of the error is a gain and an offset, as of two recordings of one field."""
+        is_closer = self.psnr_fitted - self.psnr > _FITTED_DB
+        return is_closer and self.explained > _IN_COMMON
 
 
 def usual_range(truth: NDArray[Any]) -> float:
@@ -68,7 +84,11 @@ def usual_range(truth: NDArray[Any]) -> float:
 
 
 def compare_with_truth(
-    truth: NDArray[Any], image: NDArray[Any], *, data_range: float | None = None
+    truth: NDArray[Any],
+    image: NDArray[Any],
+    *,
+    data_range: float | None = None,
+    fit: bool = False,
 ) -> Closeness:
     """Tell how close an image is to the truth.
 
@@ -78,6 +98,10 @@ def compare_with_truth(
         Planes ``(Y, X)`` or ``(Y, X, C)``, or stacks of them ``(N, Y, X, C)``, of equal shape.
     data_range : float, optional
         Largest intensity difference that counts as full; None for `usual_range`.
+    fit : bool
+        Compare what is left after the gain and offset that bring the image closest to the truth
+        [1]_: for a truth that was recorded with another exposure. All numbers are then of the
+        fitted image.
 
     Returns
     -------
@@ -87,6 +111,12 @@ def compare_with_truth(
     ------
     InvalidInputError
         If the shapes differ, or no pixel can be compared.
+
+    References
+    ----------
+    .. [1] Weigert et al., "Content-aware image restoration: pushing the limits of fluorescence
+       microscopy", Nature Methods 15 (2018), https://doi.org/10.1038/s41592-018-0216-7, normalise
+       so before they compare.
     """
     if truth.shape != image.shape or truth.ndim not in (2, 3, 4):
         raise InvalidInputError(
@@ -104,6 +134,12 @@ def compare_with_truth(
     unit = _power_of_two(max(float(np.abs(x[finite]).max()) for x in planes))
     planes, span = [x / unit for x in planes], span / unit
     a, b = (x[finite] for x in planes)
+    gain, offset = metrics.fit_gain_offset(b, a)
+    fitted = gain * b + offset
+    spread = float(np.var(a))
+    unexplained = float(np.mean((a - fitted) ** 2)) / spread if spread else 1.0
+    if fit:
+        planes[1], b = gain * planes[1] + offset, fitted
     error = math.sqrt(float(np.mean((a - b) ** 2)))
     power = math.sqrt(float(np.mean(a**2)))
     is_whole = bool(finite.all()) and min(planes[0].shape[1:3]) >= _SSIM_WINDOW
@@ -111,12 +147,15 @@ def compare_with_truth(
     similar = [metrics.ssim(x, y, data_range=span) for x, y in pairs]
     return Closeness(
         psnr=metrics.psnr(a, b, data_range=span),
-        psnr_fitted=metrics.psnr(a, metrics.fit_intensity(b, a), data_range=span),
+        psnr_fitted=metrics.psnr(a, fitted, data_range=span),
         ssim=float(np.mean(similar)) if similar else math.nan,
         nrmse=error / power if power else (0.0 if error == 0 else math.inf),
         mean_absolute_error=float(np.abs(a - b).mean()) * unit,
         largest_error=float(np.abs(a - b).max()) * unit,
         data_range=span * unit,
+        gain=gain,
+        offset=offset * unit,
+        explained=max(0.0, 1 - unexplained),
     )
 
 
@@ -202,7 +241,14 @@ def _by_planes(array: ArrayLike, axes: str) -> Any:
     return dask.array.asarray(array).rechunk(tuple(-1 if a in whole else 1 for a in axes))
 
 
-def difference(image: ArrayLike, reference: ArrayLike, axes: str) -> Any:
+def difference(
+    image: ArrayLike,
+    reference: ArrayLike,
+    axes: str,
+    *,
+    gain: float = 1.0,
+    offset: float = 0.0,
+) -> Any:
     """Return where an image is brighter (above 0) or darker than another.
 
     Parameters
@@ -211,11 +257,13 @@ def difference(image: ArrayLike, reference: ArrayLike, axes: str) -> Any:
         Of equal shape.
     axes : str
         Of both. Channels at the end, after Y and X, are colours: they are averaged, without alpha.
+    gain, offset : float
+        That the image is given first, as by `Closeness`.
 
     Returns
     -------
     ndarray or dask array of float32
-        ``image - reference``; of stacks a dask array, computed as it is asked for.
+        ``gain * image + offset - reference``; of stacks a dask array, computed as it is asked for.
 
     Raises
     ------
@@ -228,7 +276,7 @@ def difference(image: ArrayLike, reference: ArrayLike, axes: str) -> Any:
             f"Received: shapes {tuple(image.shape)} and {tuple(reference.shape)}."
         )
     a, b = (_by_planes(x, axes).astype(np.float64) for x in (image, reference))
-    result = a - b
+    result = gain * a + offset - b
     if axes.endswith("YXC"):
         result = result[..., :3].mean(axis=-1)
     return result.astype(np.float32)

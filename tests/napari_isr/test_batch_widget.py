@@ -219,6 +219,32 @@ def test_a_second_run_knows_what_is_done_and_retry_works_on_the_failed_alone(
     assert states(widget) == ["was done before"] * 5
 
 
+@pytest.mark.parametrize("source", ["a folder", LAYERS])
+def test_the_uncertainty_is_written_beside_each_result(widget, folder, source, run, qtbot):
+    fields, output = widget.fields, folder.parent / "results"
+    layer = widget._viewer.add_image(grey(), name="a")
+    widget._viewer.layers.selection = {layer}
+    fields.source.value = source
+    fields.folder.line_edit.value, fields.output.line_edit.value = str(folder), str(output)
+    fields.pattern.value = "a.tif"
+    qtbot.mouseClick(fields.fold.button, Qt.MouseButton.LeftButton)
+    qtbot.keyClick(fields.uncertainty.native, Qt.Key.Key_Down)
+    assert fields.uncertainty.current_choice == "file of the standard deviation"
+    assert fields.self_ensemble.value
+    assert not fields.self_ensemble.enabled
+    listed(qtbot, widget)
+    qtbot.waitUntil(lambda: "_uncertainty.ome.tif" in widget.plan_note.text, timeout=10_000)
+    run(widget)
+    assert names(output) == ["a_x2.ome.tif", "a_x2_uncertainty.ome.tif"]
+    large, doubt = src_models.upscale_with_uncertainty(grey(), fields.model.value, axes="YX")
+    np.testing.assert_array_equal(read_image(output / "a_x2.ome.tif").array, large)
+    found = read_image(output / "a_x2_uncertainty.ome.tif").array
+    np.testing.assert_allclose(found, doubt, rtol=1e-4, atol=1e-3)
+    qtbot.keyClick(fields.uncertainty.native, Qt.Key.Key_Up)
+    assert not fields.self_ensemble.value
+    assert fields.self_ensemble.enabled
+
+
 def test_only_what_failed_is_shown_when_asked(widget, folder, choose, run, qtbot):
     choose(widget, folder)
     run(widget)

@@ -465,6 +465,27 @@ def test_a_cell_shows_of_an_image_what_the_canvas_did(show, qtbot):
     np.testing.assert_allclose(viewer.scene.camera.zoom, close / 2)
 
 
+@pytest.mark.parametrize("closer", [1, 3])
+def test_cells_show_the_layers_whole_beside_a_larger_one(show, qtbot, closer):
+    layers = flat(DARK), flat(LIGHT)
+    larger = flat(10, (300, 400), translate=(-200, 20))
+    viewer = show(larger, *layers)
+    viewer.scene.camera.zoom *= closer  # to the larger one, whose middle is elsewhere
+    before = settings(viewer)
+    view = SideBySide(viewer, layers)
+    view.start()
+    qtbot.wait(100)
+    shown = picture(viewer)
+    for half, value in zip(np.array_split(shown, 2, axis=1), (DARK, LIGHT), strict=True):
+        rows, columns = ((half == value).any(axis) for axis in (1, 0))
+        for line in rows, columns:
+            assert not line[0]
+            assert not line[-1]
+        assert columns.mean() > 0.9
+    view.stop()
+    assert settings(viewer) == before
+
+
 def test_cells_zoom_and_move_together_and_lie_on_each_other(show):
     pixels = np.random.default_rng(0).integers(0, 256, (24, 32)).astype(np.uint8)
     image = Image(pixels, scale=(0.3, 0.3), contrast_limits=(0, 255))

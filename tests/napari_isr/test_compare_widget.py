@@ -8,13 +8,15 @@ import time
 import dask.array
 import numpy as np
 import pytest
-from qtpy.QtCore import Qt, QTimer
+from qtpy.QtCore import QPoint, Qt, QTimer
 from qtpy.QtGui import QImage, QPainter
 from qtpy.QtSvg import QSvgRenderer
-from qtpy.QtWidgets import QApplication, QFileDialog, QMessageBox
+from qtpy.QtTest import QTest
+from qtpy.QtWidgets import QApplication, QDockWidget, QFileDialog, QMessageBox
 from scipy.ndimage import gaussian_filter
 
 from napari_isr import _compare_work
+from napari_isr._canvas_cut import canvas_of
 from napari_isr._compare_viewing import CURTAIN, NONE, SIDE_BY_SIDE
 from napari_isr._compare_widget import CompareWidget
 from napari_isr._layers import LayerSource, result_layer
@@ -160,23 +162,110 @@ def test_the_numbers_are_those_of_the_library(ready, measure, truth, image, shar
     assert "by binning" in measured.rows[2].agreement_words
     table = widget.table
     heads = [table.horizontalHeaderItem(at).text() for at in range(table.columnCount())]
-    assert heads[:5] == ["Image", "PSNR", "SSIM", "NRMSE", "Agrees"]
-    assert table.item(2, 1).text() == f"{measured.rows[2].closeness.psnr:.2f}"
-    assert table.item(2, 1).font().bold()
-    assert not table.item(1, 1).font().bold()
+    assert heads[:4] == ["PSNR", "SSIM", "NRMSE", "Agrees"]
+    assert table.item(5, 0).text() == f"{measured.rows[2].closeness.psnr:.2f}"
+    assert table.item(5, 0).font().bold()
+    assert not table.item(3, 0).font().bold()
     assert "central 99.8 %" in widget.number_note.text
 
 
-def test_with_truth_rings_tell_how_far_an_image_agrees_with_it(ready, measure, truth, sharp):
+def test_names_and_numbers_are_seen_whole_in_a_narrow_dock(ready, qtbot, measure):
+    viewer, widget = ready
+    viewer.layers[0].name = "cells of the second plate"
+    viewer.layers[1].name = "cells of the second plate x2 [mine]"
+    table = widget.table
+    [dock] = viewer.window._qt_window.findChildren(QDockWidget, "Compare")
+    for width in (350, 430):
+        viewer.window._qt_window.resizeDocks([dock], [width], Qt.Orientation.Horizontal)
+        measure(widget)
+        assert widget.width() <= width
+        assert table.rowCount() == 8
+        assert not table.horizontalScrollBar().isVisible()
+        for line in range(8):
+            for column in range(1 if line % 2 == 0 else 6):
+                cell = table.model().index(line, column)
+                assert table.sizeHintForIndex(cell).width() <= table.visualRect(cell).width()
+
+
+def test_a_name_and_its_numbers_are_selected_together(ready, qtbot, measure):
+    _, widget = ready
+    measure(widget)
+    table = widget.table
+
+    def click_cell(line, column):
+        place = table.visualItemRect(table.item(line, column)).center()
+        qtbot.mouseClick(table.viewport(), Qt.MouseButton.LeftButton, pos=place)
+
+    for line, column, kind in [(2, 0, "bicubic"), (5, 3, "result"), (3, 1, "bicubic")]:
+        click_cell(line, column)
+        assert table.chosen.kind == kind
+        both = {line // 2 * 2, line // 2 * 2 + 1}
+        assert {index.row() for index in table.selectedIndexes()} == both
+    qtbot.keyClick(table, Qt.Key.Key_Down)
+    assert table.chosen.kind == "result"
+    for _ in range(3):
+        qtbot.keyClick(table, Qt.Key.Key_Up)
+    assert table.has_other
+    assert table.currentRow() == 1
+
+
+def test_with_truth_rings_tell_how_far_an_image_agrees_with_it(
+    ready, qtbot, measure, truth, image, sharp
+):
     _, widget = ready
     measured = measure(widget)
-    [_, _, result, itself] = measured.rows
+    [low, _, result, itself] = measured.rows
     expected = fourier_ring_correlation(sharp, truth, pixel_size=0.1)
     assert result.rings.resolution == expected.resolution
-    assert itself.rings is None
+    # What has no truth of its size tells of itself, in brackets and beyond the contest.
+    assert itself.rings.resolution == fourier_ring_correlation(truth, pixel_size=0.1).resolution
+    assert low.rings.resolution == fourier_ring_correlation(image, pixel_size=0.2).resolution
+    frc = [widget.table.item(line, 4) for line in (1, 3, 5, 7)]
+    assert [cell.text().startswith("(") for cell in frc] == [True, False, False, True]
+    best = min(row.rings.resolution for row in measured.rows[1:3])
+    is_best = [row.with_truth and row.rings.resolution == best for row in measured.rows]
+    assert [cell.font().bold() for cell in frc] == is_best
+    assert "in brackets" in widget.number_note.text
+    click(qtbot, widget.copy)
+    lines = csv.DictReader(io.StringIO(QApplication.clipboard().text()))
+    against = [line["FRC against"] for line in lines]
+    assert against == ["itself", "the truth", "the truth", "itself"]
+    names = [curve.name for curve in widget.resolution.curves]
+    assert names[0] == "cells (alone)"
+    assert names[1] == "bicubic x2"
     assert itself.decorrelation.resolution == pytest.approx(
         decorrelation_analysis(truth, pixel_size=0.1).resolution
     )
+
+
+def test_a_truth_of_another_exposure_is_told_and_can_be_fitted(
+    ready, qtbot, measure, finish, truth, sharp
+):
+    viewer, widget = ready
+    assert widget.fields.fit.visible
+    plain = measure(widget)
+    assert widget.exposure_note.text == ""
+    exposed = viewer.layers["truth"].data = (truth // 4 + 500).astype(np.uint16)
+    measure(widget)
+    assert "another brightness or contrast than the input" in widget.exposure_note.text
+    assert "gain of 0.25" in widget.exposure_note.text
+    click(qtbot, widget.fields.fit)
+    assert "Measure again" in widget.outdated_note.text
+    fitted = measure(widget)
+    assert widget.exposure_note.text == ""
+    assert "fitted to the truth" in widget.number_note.text
+    for before, after in zip(plain.rows[1:3], fitted.rows[1:3], strict=True):
+        assert after.closeness.psnr == pytest.approx(before.closeness.psnr_fitted, abs=1)
+    click(qtbot, widget.copy)
+    lines = csv.DictReader(io.StringIO(QApplication.clipboard().text()))
+    assert [line["fitted to the truth"] for line in lines] == ["", "yes", "yes", ""]
+    click(qtbot, widget.subtract)
+    finish(widget)
+    found = fitted.rows[2].closeness
+    expected = found.gain * sharp + found.offset - exposed
+    np.testing.assert_allclose(viewer.layers[-1].data, expected, atol=1e-3)
+    widget.fields.truth.value = None
+    assert not widget.fields.fit.visible
 
 
 def test_the_curves_of_resolution_are_drawn_in_the_unit_of_the_layer(ready, qtbot, measure):
@@ -208,7 +297,7 @@ def test_without_truth_there_is_no_psnr(ready, measure):
     widget.fields.truth.value = None
     measured = measure(widget)
     assert [row.kind for row in measured.rows] == ["input", "bicubic", "result"]
-    assert widget.table.horizontalHeaderItem(1).text() == "Agrees"
+    assert widget.table.horizontalHeaderItem(0).text() == "Agrees"
     assert "Without a truth" in widget.number_note.text
 
 
@@ -250,7 +339,7 @@ def test_a_difference_of_input_or_truth_is_refused_in_words(ready, qtbot, measur
     measure(widget)
     names = [row.name for row in widget.table.rows]
     for name in ("cells", "truth"):
-        widget.table.setCurrentCell(names.index(name), 0)
+        widget.table.setCurrentCell(2 * names.index(name), 0)
         click(qtbot, widget.subtract)
         assert "select one in the table" in widget.status.text
     assert len(viewer.layers) == 3
@@ -291,7 +380,7 @@ def test_the_views_show_bicubic_once_it_is_a_layer(ready, qtbot, measure, finish
     assert widget.view.value == CURTAIN
     assert "right of it 'cells x2 [microscopy-x2]'" in widget.view_note.text
     names = [row.name for row in widget.table.rows]
-    widget.table.setCurrentCell(names.index("bicubic x2"), 0)
+    widget.table.setCurrentCell(2 * names.index("bicubic x2"), 0)
     assert "right of it 'cells x2 [bicubic]'" in widget.view_note.text
     widget.view.value = SIDE_BY_SIDE
     assert "'cells', 'cells x2 [bicubic]', 'cells x2 [microscopy-x2]'" in widget.view_note.text
@@ -306,6 +395,14 @@ def test_bicubic_becomes_a_layer_on_the_input(ready, qtbot, measure, finish, ima
     np.testing.assert_array_equal(layer.data, interpolated(image, 2))
     np.testing.assert_allclose(layer.translate, [-0.05, -0.05])
     assert layer.name == "cells x2 [bicubic]"
+    # It is told while it is true.
+    assert widget.status.text == "Layer 'cells x2 [bicubic]' added."
+    viewer.layers.remove("truth")
+    layer.name = "baseline"
+    assert widget.status.text == "Layer 'baseline' added."
+    viewer.layers.remove(layer)
+    assert widget.status.text == ""
+    assert not widget.status.visible
 
 
 def test_a_line_is_drawn_in_two_dimensions(ready, qtbot, measure):
@@ -316,6 +413,63 @@ def test_a_line_is_drawn_in_two_dimensions(ready, qtbot, measure):
     click(qtbot, widget.draw_line)
     assert viewer.dims.ndisplay == 2
     assert viewer.layers.selection.active.mode == "add_line"
+
+
+def drag(qtbot, viewer, start, end):
+    """Drag the mouse over the canvas."""
+    canvas = canvas_of(viewer).native
+    QTest.mousePress(canvas, Qt.MouseButton.LeftButton, pos=QPoint(*start))
+    middle = [(a + b) // 2 for a, b in zip(start, end, strict=True)]
+    for place in (middle, end):
+        QTest.mouseMove(canvas, QPoint(*place))
+        qtbot.wait(30)
+    QTest.mouseRelease(canvas, Qt.MouseButton.LeftButton, pos=QPoint(*end))
+
+
+def test_lines_are_drawn_in_a_layer_of_their_own_that_is_shown(ready, qtbot, measure):
+    viewer, widget = ready
+    mine = viewer.add_shapes([[[0, 0], [1, 1]]], shape_type="line", units=("um", "um"))
+    mine.visible = False
+    measure(widget)
+    widget.tabs.setCurrentIndex(1)
+    assert widget.line.value is None
+    click(qtbot, widget.draw_line)
+    lines = widget.line.value
+    assert lines is viewer.layers.selection.active is viewer.layers["profile line"]
+    drag(qtbot, viewer, (200, 300), (300, 350))
+    qtbot.waitUntil(lambda: len(widget.profiles.curves) == 4, timeout=5000)
+    lines.visible = False
+    viewer.layers.selection.active = mine
+    click(qtbot, widget.draw_line)
+    assert lines.visible
+    drag(qtbot, viewer, (200, 200), (300, 150))
+    assert [len(lines.data), len(mine.data)] == [2, 1]
+    assert len(viewer.layers) == 5
+    # Side by side, lines would be beside the images.
+    widget.view.value = SIDE_BY_SIDE
+    assert not lines.visible
+    click(qtbot, widget.draw_line)
+    assert widget.view.value == NONE
+    assert lines.visible
+
+
+def test_lines_are_drawn_in_the_user_s_layer_once_it_is_chosen(ready, qtbot, measure):
+    viewer, widget = ready
+    mine = viewer.add_shapes(ndim=2, name="mine", units=("um", "um"))
+    mine.visible = False
+    measure(widget)
+    widget.tabs.setCurrentIndex(1)
+    widget.line.value = mine
+    viewer.add_image(np.zeros((9, 9)))
+    assert widget.line.value is mine
+    click(qtbot, widget.draw_line)
+    assert mine.visible
+    drag(qtbot, viewer, (200, 300), (300, 350))
+    qtbot.waitUntil(lambda: len(widget.profiles.curves) == 4, timeout=5000)
+    assert len(mine.data) == 1
+    assert len(viewer.layers) == 5
+    viewer.layers.remove(mine)
+    assert widget.line.value is None
 
 
 def test_profiles_of_all_line_up_in_the_unit_of_the_layer(ready, qtbot, measure, truth):
@@ -460,14 +614,14 @@ def test_colours_are_compared_without_alpha(dock, measure, truth):
     assert measured.rows[2].plane.shape == (64, 80, 3)
     assert measured.rows[2].closeness.psnr == np.inf
     assert measured.data_range == 255
-    assert widget.table.item(2, 1).text() == "equal"
+    assert widget.table.item(5, 0).text() == "equal"
 
 
 def test_layers_that_are_removed_or_replaced_leave_the_widget_whole(ready, qtbot, measure):
     viewer, widget = ready
     measure(widget)
     viewer.layers[1].name = "the result"
-    assert widget.table.item(2, 0).text() == "the result"
+    assert widget.table.item(4, 0).text() == "the result"
     viewer.layers["the result"].data = viewer.layers["the result"].data + 1
     qtbot.waitUntil(lambda: "Measure again" in widget.outdated_note.text, timeout=5000)
     viewer.layers.remove("truth")
@@ -533,7 +687,7 @@ def test_tables_and_curves_follow_the_theme(ready, measure):
     viewer, widget = ready
     measure(widget)
     viewer.theme = "light"
-    assert widget.table.rowCount() == 4
+    assert widget.table.rowCount() == 8
     viewer.theme = "dark"
 
 
@@ -560,7 +714,7 @@ def test_the_curtain_follows_the_selected_result(ready, qtbot, measure, sharp):
     widget.view.value = CURTAIN
     assert not second.visible
     widget.table.selectRow(3)
-    widget.table.setCurrentCell(3, 0)
+    widget.table.setCurrentCell(6, 0)
     assert second.visible
     assert f"right of it {second.name!r}" in widget.view_note.text
     assert not viewer.layers["cells x2 [microscopy-x2]"].visible

@@ -143,9 +143,26 @@ def test_the_preview_covers_what_is_seen_and_replaces_the_last_one(ready, qtbot,
         finish(widget)
     previews = [layer for layer in viewer.layers if layer.name.startswith("Preview")]
     assert len(previews) == 1
+    assert widget.status.text.endswith("renewed.")
     height, width = previews[0].data.shape
     assert 2 <= height < 80
     assert 2 <= width < 100
+    viewer.layers.remove(previews[0])
+    assert widget.status.text == ""
+
+
+def test_a_layer_is_told_of_by_its_name_and_no_longer_than_it_is_there(ready, qtbot, finish):
+    viewer, widget = ready
+    click(qtbot, widget.run)
+    finish(widget)
+    result = viewer.layers[-1]
+    result.name = "mine"
+    assert "layer 'mine' added. Compared with" in widget.status.text
+    viewer.add_image(np.zeros((9, 9)), name="other")
+    viewer.layers.remove("other")
+    assert "'mine' added" in widget.status.text
+    viewer.layers.remove(result)
+    assert widget.status.text == ""
 
 
 class Failing(keras.layers.Layer):

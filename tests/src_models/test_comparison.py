@@ -54,6 +54,30 @@ def test_an_image_is_as_close_to_itself_as_can_be(truth):
     assert (found.psnr, found.ssim, found.nrmse, found.largest_error) == (np.inf, 1, 0, 0)
 
 
+@pytest.mark.parametrize("unit", [1, 1e300])
+def test_a_truth_of_another_exposure_is_known_and_can_be_fitted(truth, image, unit):
+    exposed, recorded = (truth * 0.25 + 900) * unit, image.astype(float) * unit
+    found = compare_with_truth(exposed, recorded)
+    assert found.is_of_other_exposure
+    assert found.gain == pytest.approx(0.25, rel=0.01)
+    assert found.offset / unit == pytest.approx(900, rel=0.01)
+    fitted = compare_with_truth(exposed, recorded, fit=True)
+    by_hand = compare_with_truth(exposed, found.gain * recorded + found.offset)
+    for name in ("psnr", "ssim", "nrmse"):
+        assert getattr(fitted, name) == pytest.approx(getattr(by_hand, name))
+    assert fitted.psnr == fitted.psnr_fitted == pytest.approx(found.psnr_fitted)
+    assert not fitted.is_of_other_exposure
+
+
+def test_neither_noise_nor_another_field_is_an_exposure(truth, image):
+    rng = np.random.default_rng(2)
+    noisy = [truth + rng.normal(0, sigma, truth.shape) for sigma in (0, 300, 1000, 3000)]
+    unlike = rng.permuted(truth) + 5000
+    for other in (truth, image, *noisy, unlike, np.zeros_like(truth)):
+        assert not compare_with_truth(truth, other).is_of_other_exposure
+    assert not compare_with_truth(np.zeros((9, 9)), np.ones((9, 9))).is_of_other_exposure
+
+
 def test_a_stack_counts_all_its_planes(truth, image):
     pairs = [np.stack([x, x[::-1]])[..., None] for x in (truth, image)]
     whole = compare_with_truth(*pairs, data_range=3000)
