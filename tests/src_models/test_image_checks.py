@@ -112,6 +112,16 @@ def test_noise_is_told_unless_the_model_was_trained_on_it():
     assert (finding.kind, finding.suggests) == ("noisy", "")
 
 
+@pytest.mark.parametrize("blank", [0, np.nan])
+def test_a_blank_margin_hides_no_noise(blank: float) -> None:
+    rng = np.random.default_rng(3)
+    light = gaussian_filter(rng.random((128, 128)), 3)
+    light = (light - light.min()) / np.ptp(light)
+    noisy = (rng.poisson(light * 100) + rng.normal(100, 1, light.shape)).astype(np.float32)
+    noisy[:10] = noisy[:, -10:] = blank
+    assert kinds(noisy) == ["noisy"]
+
+
 def test_a_few_hot_pixels_are_no_blocks_of_jpeg() -> None:
     rng = np.random.default_rng(0)
     image = gaussian_filter(rng.normal(2000, 900, (256, 256)), 3) + rng.normal(0, 20, (256, 256))
