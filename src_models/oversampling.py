@@ -34,13 +34,14 @@ def oversampling(plane: NDArray[Any]) -> float:
     Notes
     -----
     Noise fills the outer spectrum: an image that is sampled finely, but noisy, counts as 1. The
-    noise of rounding to whole numbers, of variance 1/12, is taken off first; what does not rise
-    above it says nothing.
+    noise of rounding is taken off first, a twelfth of the square of the smallest step between the
+    values that there are, whatever dtype they are stored in; what does not rise above it says
+    nothing.
     """
     if min(plane.shape) < _LEAST_SIDE:
         return 1.0
-    floor = _ROUNDING if plane.dtype.kind in "iu" else 0.0
     values = plane.astype(np.float64)
+    floor = _ROUNDING * float(np.diff(np.unique(values)).min(initial=np.inf)) ** 2
     spectra = [_spectrum(values), _spectrum(values.T)]
     found = 1.0
     for factor, most in zip(_FACTORS, _MOST_LEFT, strict=True):

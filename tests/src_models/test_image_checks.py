@@ -60,6 +60,15 @@ def test_an_enlarged_image_is_told_with_its_factor(clean, factor):
     assert f"{finding.value:g} times" in finding.message
 
 
+def test_equal_numbers_are_sampled_alike_in_every_dtype_and_unit(clean):
+    size = clean.shape[0] * 3, clean.shape[1] * 3
+    rounded = resize_bicubic(as_bytes(clean).astype(np.float32), size).round().clip(0, 255)
+    factor = oversampling(rounded.astype(np.uint8))
+    assert factor == pytest.approx(3, rel=0.34)
+    for same in (rounded, rounded.astype(np.uint16) * 257, rounded / 255, rounded.astype(float)):
+        assert oversampling(same) == factor
+
+
 def test_enlarging_along_one_axis_leaves_detail_along_the_other(clean):
     wide = resize_bicubic(clean.astype(np.float32), (clean.shape[0], clean.shape[1] * 3))
     assert oversampling(wide) == 1
