@@ -60,6 +60,25 @@ def test_an_enlarged_image_is_told_with_its_factor(clean, factor):
     assert f"{finding.value:g} times" in finding.message
 
 
+@pytest.mark.parametrize("factor", [2, 3, 8])
+@pytest.mark.parametrize("dtype", [np.uint16, np.float32])
+def test_repeated_pixels_are_told_with_their_number(clean, factor, dtype):
+    enlarged = clean.repeat(factor, axis=0).repeat(factor, axis=1).astype(dtype)[1:, factor - 1 :]
+    enlarged[7, 9], enlarged[20:25, 30:37] = 65000, 0  # hot, and painted over
+    (finding,) = check_image(enlarged)
+    assert (finding.kind, finding.value) == ("oversampled", factor)
+    assert f"about {factor} times" in finding.message
+    assert oversampling(clean.repeat(factor, axis=0)) == 1
+
+
+def test_pixels_of_labels_repeat_only_here_and_there(clean):
+    labels = clean // 2000
+    rectangles = np.zeros((160, 160), np.uint8)
+    rectangles[16:64, 32:96], rectangles[80:120, 40:48] = 1, 2
+    blobs = np.clip(gaussian_filter(clean.astype(float), 6) // 1000, 0, 4)
+    assert [oversampling(image) for image in (labels, rectangles, blobs)] == [1, 1, 1]
+
+
 def test_equal_numbers_are_sampled_alike_in_every_dtype_and_unit(clean):
     size = clean.shape[0] * 3, clean.shape[1] * 3
     rounded = resize_bicubic(as_bytes(clean).astype(np.float32), size).round().clip(0, 255)
