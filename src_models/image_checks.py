@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from src_models.axes import ArrayLike, ImageStack, Plane, check_axes, guess_axes
 from src_models.description import ModelDescription
+from src_models.drawn_over import drawn_over
 from src_models.errors import InvalidInputError
 from src_models.gaps import fill_gaps
 from src_models.jpeg_grid import jpeg_grid
@@ -206,7 +207,7 @@ def _saturated(sample: _Sample, model: ModelDescription) -> Finding | None:
     channels = [c for c in sample.overview if count_levels(c) >= _FEWEST_LEVELS]
     if not channels:
         return None
-    share, top = max(saturation(channel) for channel in channels)
+    share, top = max(saturation(channel[~drawn_over(channel)]) for channel in channels)
     if share < _CLIPPED:
         return None
     message = (

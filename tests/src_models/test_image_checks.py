@@ -123,6 +123,27 @@ def test_few_levels_are_no_clipping(clean, brightest, as_stored):
     assert "saturated" not in kinds(dim)
 
 
+def with_scale_bar(image):
+    drawn = image.copy()
+    drawn[140:148, 90:150] = 65535
+    drawn[10:30, 10:13] = drawn[20:22, 13:30] = 65535  # and a letter
+    return drawn
+
+
+def test_what_was_drawn_over_an_image_is_not_saturated(clean):
+    assert kinds(with_scale_bar(clean)) == []
+
+
+@pytest.mark.parametrize("top", [20000, 65535])
+def test_beside_what_was_drawn_saturation_is_told(clean, top):
+    bright = clean.astype(float) * (top / np.percentile(clean, 98))
+    clipped = np.minimum(bright, top).astype(np.uint16)
+    (finding,) = check_image(with_scale_bar(clipped))
+    assert finding.kind == "saturated"
+    assert finding.value == pytest.approx(0.02, abs=0.002)
+    assert f"value {top}" in finding.message
+
+
 def test_white_parts_of_photos_are_not_told(clean):
     clipped = as_bytes(np.minimum(clean, np.percentile(clean, 98).astype(np.uint16)))
     assert "saturated" not in kinds(clipped, model="photo-x2")
