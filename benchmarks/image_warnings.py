@@ -7,7 +7,8 @@ down which images get a warning as they are. The model is ``microscopy-x2`` for 
 
 - *oversampled*: enlarged by cubic interpolation, to the nearest pixel (``repeated``) and linearly;
   also how often the factor is found to 25 %.
-- *saturated*: clipped so that 1 % of the pixels are at the top. Photos get no such warning.
+- *saturated*: clipped so that 1 % of the pixels are at the top, and with a scale bar of the highest
+  value, which is none. Photos get no such warning.
 - *noisy*: microscopy as a camera sees it, 200 photons at the 99.9th percentile and read noise of 2
   (``camera``), with ten blank rows and columns (``margin``), and as 60 photons on a background of
   none (``photons``), against the same images binned (``binned``).
@@ -98,6 +99,15 @@ def clipped(pixels: Pixels) -> Pixels:
     return np.minimum(pixels, brightest)
 
 
+def with_scale_bar(pixels: Pixels, _: int) -> Pixels:
+    """Draw a bar a quarter as wide as the image, in the highest value of 8 bits or of the image."""
+    drawn = pixels.copy()
+    height, width = pixels.shape[:2]
+    top = 255 if pixels.dtype == np.uint8 else pixels.max()
+    drawn[-30 : max(6, height // 40) - 30, -20 - width // 4 : -20] = top
+    return drawn
+
+
 def compressing(quality: int) -> Change:
     """Return what stores as 8-bit JPEG, and reads again."""
 
@@ -153,6 +163,7 @@ def deserving(group: str) -> dict[str, tuple[str, Change]]:
     note = " (no warning due)" if group == "photos" else ""
     cases[f"brightest 1 % clipped{note}"] = "saturated", lambda x, _: clipped(x)
     if group == "microscopy":
+        cases["scale bar (no warning due)"] = "saturated", with_scale_bar
         cases["binned (no warning due)"] = "noisy", lambda x, _: binned(crop_to_multiple(x, 2), 2)
         cases["camera"] = "noisy", by_camera
         cases["margin"] = "noisy", with_margin
