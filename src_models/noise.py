@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import (
-    binary_dilation,
     convolve,
     maximum_filter,
     median_filter,
@@ -176,7 +175,8 @@ def _expected(brightness: Any, read_noise: float) -> Any:
 def _blank(values: NDArray[np.float64]) -> NDArray[np.bool_]:
     """Tell which pixels lie in any square, of a block's size, that has one value throughout."""
     lowest, highest = minimum_filter(values, _BLOCK), maximum_filter(values, _BLOCK)
-    return np.asarray(binary_dilation(lowest == highest, np.ones((_BLOCK, _BLOCK), bool)))
+    # Squares of even sides reach one further on one side, which is the other one the way back.
+    return np.asarray(maximum_filter(lowest == highest, _BLOCK, mode="constant", origin=-1))
 
 
 def _relative(
@@ -209,6 +209,6 @@ def _least_variance(image: NDArray[np.float64], is_filled: NDArray[np.bool_]) ->
 
 def _apart(is_filled: NDArray[np.bool_], side: int) -> NDArray[np.bool_]:
     """Tell which squares of pixels are as recorded; all are taken if most are not."""
-    squares = np.lib.stride_tricks.sliding_window_view(is_filled, (side, side))
-    apart = np.logical_not(squares.any(axis=(-1, -2)))
+    half = side // 2
+    apart = np.logical_not(maximum_filter(is_filled, side)[half:-half, half:-half])
     return apart if apart.mean() >= _LEAST_APART else np.ones_like(apart)
