@@ -5,10 +5,13 @@ test images: the images as they are, and the same images made to deserve each wa
 down which images get a warning as they are. The model is ``microscopy-x2`` for microscopy and
 ``photo-x2`` for photos.
 
-- *oversampled*: enlarged by cubic interpolation; also how often the factor is found to 25 %.
-- *saturated*: clipped so that 1 % of the pixels are at the top. Photos get no such warning.
+- *oversampled*: enlarged by cubic interpolation, to the nearest pixel (``repeated``) and linearly;
+  also how often the factor is found to 25 %.
+- *saturated*: clipped so that 1 % of the pixels are at the top, and with a scale bar of the highest
+  value, which is none. Photos get no such warning.
 - *noisy*: microscopy as a camera sees it, 200 photons at the 99.9th percentile and read noise of 2
-  (``camera``), against the same images binned (``binned``).
+  (``camera``), with ten blank rows and columns (``margin``), and as 60 photons on a background of
+  none (``photons``), against the same images binned (``binned``).
 - *jpeg*: through JPEG of quality 10 to 70.
 - *range*: contrast squeezed into 40 of 256 levels (photos), or into 8 levels (microscopy).
 """
@@ -25,6 +28,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
+from scipy.ndimage import zoom
 
 from src_models.degrade import binned, crop_to_multiple, microscope, resize_bicubic
 from src_models.image_checks import Finding, check_image
@@ -72,10 +76,36 @@ def enlarging(factor: float) -> Change:
     return enlarged
 
 
+def repeated(factor: int) -> Change:
+    """Return what enlarges to the nearest pixel."""
+    return lambda pixels, _: pixels.repeat(factor, axis=0).repeat(factor, axis=1)
+
+
+def linear(factor: float) -> Change:
+    """Return what enlarges linearly."""
+
+    def enlarged(pixels: Pixels, _: int) -> Pixels:
+        factors = (factor, factor, 1)[: pixels.ndim]
+        values = pixels.astype(np.float64)
+        large = zoom(values, factors, order=1, mode="nearest", grid_mode=True)
+        return as_dtype(large, pixels.dtype)
+
+    return enlarged
+
+
 def clipped(pixels: Pixels) -> Pixels:
     """Clip the brightest 1 % of each channel."""
     brightest: Pixels = np.percentile(pixels, 99, axis=(0, 1)).astype(pixels.dtype)
     return np.minimum(pixels, brightest)
+
+
+def with_scale_bar(pixels: Pixels, _: int) -> Pixels:
+    """Draw a bar a quarter as wide as the image, in the highest value of 8 bits or of the image."""
+    drawn = pixels.copy()
+    height, width = pixels.shape[:2]
+    top = 255 if pixels.dtype == np.uint8 else pixels.max()
+    drawn[-30 : max(6, height // 40) - 30, -20 - width // 4 : -20] = top
+    return drawn
 
 
 def compressing(quality: int) -> Change:
@@ -107,16 +137,37 @@ def by_camera(pixels: Pixels, number: int) -> Pixels:
     return microscope(high, 2, rng=rng, levels=levels, blur=0.8, photons=200.0, read_noise=2.0)
 
 
+def with_margin(pixels: Pixels, number: int) -> Pixels:
+    """Return the same with ten rows and columns of nothing, as registered images have."""
+    recorded: Pixels = by_camera(pixels, number)
+    recorded[:10] = recorded[:, -10:] = 0
+    return recorded
+
+
+def by_counting(pixels: Pixels, number: int) -> Pixels:
+    """Count up to 60 photons in what is brighter than the median of each channel."""
+    low, high = np.percentile(pixels, (50, 99.9), axis=(0, 1))
+    light = np.clip((pixels - low) / np.maximum(high - low, 1), 0, None)
+    counts: Pixels = np.random.default_rng(number).poisson(60 * light).astype(np.uint16)
+    return counts
+
+
 def deserving(group: str) -> dict[str, tuple[str, Change]]:
     """Return what is done to the images, and the kind of warning that they then deserve."""
     cases: dict[str, tuple[str, Change]] = {}
     for factor in (1.5, 2.0, 3.0, 4.0):
         cases[f"enlarged x{factor:g}"] = "oversampled", enlarging(factor)
+    for factor in (2, 3):
+        cases[f"repeated x{factor}"] = "oversampled", repeated(factor)
+        cases[f"linear x{factor}"] = "oversampled", linear(factor)
     note = " (no warning due)" if group == "photos" else ""
     cases[f"brightest 1 % clipped{note}"] = "saturated", lambda x, _: clipped(x)
     if group == "microscopy":
+        cases["scale bar (no warning due)"] = "saturated", with_scale_bar
         cases["binned (no warning due)"] = "noisy", lambda x, _: binned(crop_to_multiple(x, 2), 2)
         cases["camera"] = "noisy", by_camera
+        cases["margin"] = "noisy", with_margin
+        cases["photons"] = "noisy", by_counting
     for quality in (10, 20, 30, 40, 50, 60, 70):
         cases[f"JPEG {quality}"] = "jpeg", compressing(quality)
     levels = 40 if group == "photos" else 8

@@ -252,9 +252,6 @@ def _sigma(plane: NDArray[Any]) -> float:
     if low == high and (finite := plane[np.isfinite(plane)]).size:  # spots on nothing
         low, high = float(finite.min()), float(finite.max())
     level = 1.0 if plane.dtype.kind in "biu" else (float(high - low) or 1.0) / _LEVELS
-    sigma = (
-        rough_sigma(plane)
-        if min(plane.shape) < LEAST_SIDE
-        else estimate_noise(plane).sigma * float(high - low)
-    )
+    is_small = min(plane.shape) < LEAST_SIDE
+    sigma = rough_sigma(plane) if is_small else estimate_noise(plane).sigma
     return max(sigma, level / math.sqrt(12))

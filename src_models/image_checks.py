@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from src_models.axes import ArrayLike, ImageStack, Plane, check_axes, guess_axes
 from src_models.description import ModelDescription
+from src_models.drawn_over import drawn_over
 from src_models.errors import InvalidInputError
 from src_models.gaps import fill_gaps
 from src_models.jpeg_grid import jpeg_grid
@@ -63,10 +64,18 @@ class Finding:
 
 
 class _Sample(NamedTuple):
-    """Some channels ``(Y, X)``: their middle, and pixels from all over the plane."""
+    """Some channels ``(Y, X)``: their middle, and pixels from all over the plane, gaps filled."""
 
     middle: list[NDArray[Any]]
     overview: list[NDArray[Any]]
+    # The middle with its gaps, for filled ones have no noise.
+    as_read: list[NDArray[Any]]
+
+    @classmethod
+    def of(cls, middle: list[NDArray[Any]], overview: list[NDArray[Any]]) -> _Sample:
+        """Fill gaps with the nearest pixels."""
+        filled, elsewhere = ([fill_gaps(part) for part in x] for x in (middle, overview))
+        return cls(filled, elsewhere, middle)
 
 
 Look = Callable[[_Sample, ModelDescription], Finding | None]
@@ -141,22 +150,22 @@ def _sample(stack: ImageStack) -> _Sample:
     window = [_middle(length) for length in stack.size]
     if not is_quick:
         middle = _read(stack, 1 / 2, *window)
-        return _Sample(middle, middle)
+        return _Sample.of(middle, middle)
     steps = [slice(None, None, -(-length // _OVERVIEW)) for length in stack.size]
     for share in (1 / 2, 1 / 4, 3 / 4):
         if middle := _read(stack, share, *window):
-            return _Sample(middle, _read(stack, share, *steps) or middle)
-    return _Sample([], [])
+            return _Sample.of(middle, _read(stack, share, *steps) or middle)
+    return _Sample.of([], [])
 
 
 def _read(stack: ImageStack, share: float, rows: slice, columns: slice) -> list[NDArray[Any]]:
-    """Return parts of a plane's first channels, finite; constant ones are left out."""
+    """Return parts of a plane's first channels; constant ones are left out."""
     parts = []
     for plane in _planes_at(stack, share):
         part = stack.read(plane, rows, columns)
         parts += [part[..., c] for c in range(part.shape[-1])]
-    filled = (_without_gaps(part) for part in parts[:_MOST_CHANNELS])
-    return [part for part in filled if min(part.shape) >= _LEAST_SIDE and np.ptp(part) > 0]
+    numbers = (p.astype(np.uint8) if p.dtype.kind == "b" else p for p in parts[:_MOST_CHANNELS])
+    return [part for part in numbers if min(part.shape) >= _LEAST_SIDE and _varies(part)]
 
 
 def _planes_at(stack: ImageStack, share: float) -> Iterator[Plane]:
@@ -175,12 +184,9 @@ def _middle(length: int) -> slice:
     return slice(start, start + _SAMPLE)
 
 
-def _without_gaps(part: NDArray[Any]) -> NDArray[Any]:
-    if part.dtype.kind == "b":
-        return part.astype(np.uint8)
-    if part.dtype.kind != "f":
-        return part
-    return fill_gaps(part)
+def _varies(part: NDArray[Any]) -> bool:
+    finite = part[np.isfinite(part)]
+    return bool(finite.size and np.ptp(finite) > 0)
 
 
 def _oversampled(sample: _Sample, model: ModelDescription) -> Finding | None:
@@ -201,7 +207,7 @@ def _saturated(sample: _Sample, model: ModelDescription) -> Finding | None:
     channels = [c for c in sample.overview if count_levels(c) >= _FEWEST_LEVELS]
     if not channels:
         return None
-    share, top = max(saturation(channel) for channel in channels)
+    share, top = max(saturation(channel[~drawn_over(channel)]) for channel in channels)
     if share < _CLIPPED:
         return None
     message = (
@@ -212,7 +218,7 @@ def _saturated(sample: _Sample, model: ModelDescription) -> Finding | None:
 
 
 def _noisy(sample: _Sample, model: ModelDescription) -> Finding | None:
-    noise = [estimate_noise(channel) for channel in sample.middle]
+    noise = [estimate_noise(channel) for channel in sample.as_read]
     low_light = [estimate.photons for estimate in noise if estimate.is_low_light]
     if len(low_light) * 2 < len(noise):
         return None

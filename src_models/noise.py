@@ -7,7 +7,12 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import convolve, median_filter
+from scipy.ndimage import (
+    convolve,
+    maximum_filter,
+    median_filter,
+    minimum_filter,
+)
 
 from src_models.gaps import fill_gaps
 
@@ -20,8 +25,10 @@ _MOST_PATCHES = 40_000
 _RING = np.array([[1, 1, 1], [1, 0, 1], [1, 1, 1]], bool)
 _OUTLIER = 6.0
 _LEAST_APART = 0.1
-# The recording that noise is compared with: photons at the top of the range, and read noise.
-_PHOTONS, _READ_NOISE = 200.0, 2.0
+_LEAST_TOLD = 0.5
+# The recording that noise is compared with: photons at the top of the range, and read noise, which
+# is that of rounding where the dark is blank.
+_PHOTONS, _READ_NOISE, _ROUNDING = 200.0, 2.0, 0.3
 # Found on the training images, degraded as such a camera would and merely binned.
 _LOW_LIGHT, _QUIETEST, _EVENNESS = 0.65, 0.25, 0.25
 
@@ -33,8 +40,7 @@ class NoiseEstimate:
     Attributes
     ----------
     sigma : float
-        Standard deviation as a share of the range of intensities without outliers (its central
-        99.8 %), averaged over the plane.
+        Standard deviation in the plane's units, averaged over what is not blank.
     photons : float
         Photons at the top of the range that photon and read noise of this strength come from;
         infinite without noise.
@@ -59,7 +65,8 @@ def estimate_noise(plane: NDArray[Any]) -> NoiseEstimate:
     Parameters
     ----------
     plane : ndarray
-        ``(Y, X)``, one channel of any real dtype. Gaps and hot or dead pixels don't count.
+        ``(Y, X)``, one channel of any real dtype. Gaps, hot or dead pixels, and blank parts (8 x 8
+        pixels and more of one value, such as margins) don't count.
 
     Returns
     -------
@@ -81,16 +88,23 @@ def estimate_noise(plane: NDArray[Any]) -> NoiseEstimate:
     if min(plane.shape) < LEAST_SIDE or not np.isfinite(plane).any():
         return none
     values, is_filled = without_outliers(plane)
-    low, high = np.percentile(values, (0.1, 99.9))
+    is_blank = _blank(values)
+    is_left_out = is_filled | is_blank
+    told = values[~is_left_out]
+    low, high = np.percentile(told, (0.1, 99.9)) if told.size else (0.0, 0.0)
     if low == high:
         return none
     unit = (values - low) / (high - low)
-    variance = _least_variance(unit, is_filled)
-    blocks = _blocks(convolve(unit, _DIFFERENCES, mode="reflect") ** 2) / _expected(_blocks(unit))
-    quietest, median = np.percentile(blocks, (2, 50))
-    strength = variance / float(_expected(unit.mean()))
+    # Dark blank parts are nothing recorded; light without noise is quiet, though.
+    is_nothing = is_blank & (values <= low)
+    # A camera with noise of its own leaves none of the dark blank; one that counts photons does.
+    read_noise = _ROUNDING if (values[is_nothing] == low).any() else _READ_NOISE
+    variance = _least_variance(unit, is_left_out)
+    blocks = _relative(unit, is_filled | is_nothing, read_noise)
+    quietest, median = np.percentile(blocks, (2, 50)) if blocks.size else (0.0, 0.0)
+    strength = variance / float(_expected(unit[~is_left_out].mean(), read_noise))
     return NoiseEstimate(
-        sigma=float(np.sqrt(variance)),
+        sigma=float(np.sqrt(variance) * (high - low)),
         photons=float(_PHOTONS / strength) if strength > 0 else np.inf,
         is_everywhere=bool(quietest >= max(_QUIETEST, _EVENNESS * median)),
     )
@@ -153,9 +167,28 @@ def without_outliers(plane: NDArray[Any]) -> tuple[NDArray[np.float64], NDArray[
     return np.where(is_filled, median, values), is_filled
 
 
-def _expected(brightness: Any) -> Any:
+def _expected(brightness: Any, read_noise: float) -> Any:
     """Return the variance of the recording that noise is compared with, at a brightness."""
-    return (np.clip(brightness, 0, None) * _PHOTONS + _READ_NOISE**2) / _PHOTONS**2
+    return (np.clip(brightness, 0, None) * _PHOTONS + read_noise**2) / _PHOTONS**2
+
+
+def _blank(values: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Tell which pixels lie in any square, of a block's size, that has one value throughout."""
+    lowest, highest = minimum_filter(values, _BLOCK), maximum_filter(values, _BLOCK)
+    # Squares of even sides reach one further on one side, which is the other one the way back.
+    return np.asarray(maximum_filter(lowest == highest, _BLOCK, mode="constant", origin=-1))
+
+
+def _relative(
+    unit: NDArray[np.float64], is_left_out: NDArray[np.bool_], read_noise: float
+) -> NDArray[np.float64]:
+    """Return the noise of blocks against what their brightness explains; of those half left in."""
+    squares = convolve(unit, _DIFFERENCES, mode="reflect") ** 2
+    is_told = _apart(np.pad(is_left_out, 1, mode="edge"), 3)
+    share = _blocks(is_told.astype(np.float64))
+    noise, light = (_blocks(np.where(is_told, values, 0)) for values in (squares, unit))
+    some = share >= _LEAST_TOLD
+    return np.asarray(noise[some] / share[some] / _expected(light[some] / share[some], read_noise))
 
 
 def _blocks(image: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -176,6 +209,6 @@ def _least_variance(image: NDArray[np.float64], is_filled: NDArray[np.bool_]) ->
 
 def _apart(is_filled: NDArray[np.bool_], side: int) -> NDArray[np.bool_]:
     """Tell which squares of pixels are as recorded; all are taken if most are not."""
-    squares = np.lib.stride_tricks.sliding_window_view(is_filled, (side, side))
-    apart = np.logical_not(squares.any(axis=(-1, -2)))
+    half = side // 2
+    apart = np.logical_not(maximum_filter(is_filled, side)[half:-half, half:-half])
     return apart if apart.mean() >= _LEAST_APART else np.ones_like(apart)

@@ -1,4 +1,4 @@
-"""How many times finer than its detail an image is sampled, from its power spectrum."""
+"""How many times finer than its detail an image is sampled: spectra, and pixels that repeat."""
 
 from __future__ import annotations
 
@@ -14,6 +14,10 @@ _MOST_LEFT = (0.032, 0.018, 0.0105, 0.0062, 0.0045, 0.0032)
 _WITHIN, _BEYOND, _LAST = (0.2, 0.4), 0.62, 0.44
 _ROUNDING = 1 / 12
 _OVER_ROUNDING = 4
+_MOST_REPEATS = 8
+# Of the differences of neighbours: within the cells of a coarser grid (a seam or a spot may cross
+# it), and of its lines, those that show.
+_WITHIN_CELLS, _LINES = 0.01, 0.5
 
 
 def oversampling(plane: NDArray[Any]) -> float:
@@ -27,26 +31,43 @@ def oversampling(plane: NDArray[Any]) -> float:
     Returns
     -------
     float
-        The largest of 1.5, 1.75, 2, 2.5, 3 and 4 for which the power spectrum beyond the limit of
-        the shrunk image is as empty as cubic interpolation leaves it, along both axes; 1 if there
-        is none, or if the image is smaller than 48 pixels along an axis or constant.
+        By how much pixels repeat, as after enlarging to the nearest pixel, along both axes: a whole
+        number up to 8. Otherwise the largest of 1.5, 1.75, 2, 2.5, 3 and 4 for which the power
+        spectrum beyond the limit of the shrunk image is as empty as cubic interpolation leaves it,
+        along both axes; 1 if there is none, or if the image is smaller than 48 pixels along an axis
+        or constant.
 
     Notes
     -----
     Noise fills the outer spectrum: an image that is sampled finely, but noisy, counts as 1. The
-    noise of rounding to whole numbers, of variance 1/12, is taken off first; what does not rise
-    above it says nothing.
+    noise of rounding is taken off first, a twelfth of the square of the smallest step between the
+    values that there are, whatever dtype they are stored in; what does not rise above it says
+    nothing.
     """
     if min(plane.shape) < _LEAST_SIDE:
         return 1.0
-    floor = _ROUNDING if plane.dtype.kind in "iu" else 0.0
     values = plane.astype(np.float64)
+    repeats = min(_repeats(values), _repeats(values.T))
+    if repeats > 1:
+        return float(repeats)
+    floor = _ROUNDING * float(np.diff(np.unique(values)).min(initial=np.inf)) ** 2
     spectra = [_spectrum(values), _spectrum(values.T)]
     found = 1.0
     for factor, most in zip(_FACTORS, _MOST_LEFT, strict=True):
         if all(_left_beyond(*spectrum, factor, floor) <= most for spectrum in spectra):
             found = factor
     return found
+
+
+def _repeats(rows: NDArray[np.float64]) -> int:
+    """Return the side of the largest cells that rows are made of, wherever the first one ends."""
+    differ = (np.diff(rows, axis=1) != 0).sum(axis=0)
+    for side in range(_MOST_REPEATS, 1, -1):
+        lines = [differ[first::side] for first in range(side)]
+        grid = max(lines, key=np.sum)
+        if differ.sum() - grid.sum() <= _WITHIN_CELLS * differ.sum() and np.mean(grid > 0) > _LINES:
+            return side
+    return 1
 
 
 def _spectrum(rows: NDArray[np.float64]) -> tuple[NDArray[Any], NDArray[Any]]:

@@ -130,9 +130,20 @@ class Rings:
 
 
 def transform(plane: Plane) -> Spectrum:
-    """Return ``rfft2`` of a plane that fades out towards its borders, without its mean."""
-    window = np.outer(*(hann(n) for n in plane.shape))
-    return np.asarray(fft.rfft2((plane - np.average(plane, weights=window)) * window))
+    """Return ``rfft2`` of a plane that fades out towards its borders, without mean and slope.
+
+    What is left of a slope would spill over all frequencies, and outweigh faint detail.
+    """
+    rows, columns = (_slopes(n) for n in plane.shape)
+    faded = plane * np.outer(*(hann(n) for n in plane.shape))
+    return np.asarray(fft.rfft2(faded - rows @ (rows.T @ faded @ columns) @ columns.T))
+
+
+def _slopes(length: int) -> NDArray[np.float64]:
+    """Return a constant and a slope that fade out, orthonormal, one a column."""
+    window = hann(length)
+    both = np.stack([window, window * np.linspace(-1, 1, length)], axis=1)
+    return np.asarray(both / np.linalg.norm(both, axis=0))
 
 
 def fading_power(shape: tuple[int, int]) -> float:

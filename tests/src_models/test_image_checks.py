@@ -60,6 +60,34 @@ def test_an_enlarged_image_is_told_with_its_factor(clean, factor):
     assert f"{finding.value:g} times" in finding.message
 
 
+@pytest.mark.parametrize("factor", [2, 3, 8])
+@pytest.mark.parametrize("dtype", [np.uint16, np.float32])
+def test_repeated_pixels_are_told_with_their_number(clean, factor, dtype):
+    enlarged = clean.repeat(factor, axis=0).repeat(factor, axis=1).astype(dtype)[1:, factor - 1 :]
+    enlarged[7, 9], enlarged[20:25, 30:37] = 65000, 0  # hot, and painted over
+    (finding,) = check_image(enlarged)
+    assert (finding.kind, finding.value) == ("oversampled", factor)
+    assert f"about {factor} times" in finding.message
+    assert oversampling(clean.repeat(factor, axis=0)) == 1
+
+
+def test_pixels_of_labels_repeat_only_here_and_there(clean):
+    labels = clean // 2000
+    rectangles = np.zeros((160, 160), np.uint8)
+    rectangles[16:64, 32:96], rectangles[80:120, 40:48] = 1, 2
+    blobs = np.clip(gaussian_filter(clean.astype(float), 6) // 1000, 0, 4)
+    assert [oversampling(image) for image in (labels, rectangles, blobs)] == [1, 1, 1]
+
+
+def test_equal_numbers_are_sampled_alike_in_every_dtype_and_unit(clean):
+    size = clean.shape[0] * 3, clean.shape[1] * 3
+    rounded = resize_bicubic(as_bytes(clean).astype(np.float32), size).round().clip(0, 255)
+    factor = oversampling(rounded.astype(np.uint8))
+    assert factor == pytest.approx(3, rel=0.34)
+    for same in (rounded, rounded.astype(np.uint16) * 257, rounded / 255, rounded.astype(float)):
+        assert oversampling(same) == factor
+
+
 def test_enlarging_along_one_axis_leaves_detail_along_the_other(clean):
     wide = resize_bicubic(clean.astype(np.float32), (clean.shape[0], clean.shape[1] * 3))
     assert oversampling(wide) == 1
@@ -95,6 +123,27 @@ def test_few_levels_are_no_clipping(clean, brightest, as_stored):
     assert "saturated" not in kinds(dim)
 
 
+def with_scale_bar(image):
+    drawn = image.copy()
+    drawn[140:148, 90:150] = 65535
+    drawn[10:30, 10:13] = drawn[20:22, 13:30] = 65535  # and a letter
+    return drawn
+
+
+def test_what_was_drawn_over_an_image_is_not_saturated(clean):
+    assert kinds(with_scale_bar(clean)) == []
+
+
+@pytest.mark.parametrize("top", [20000, 65535])
+def test_beside_what_was_drawn_saturation_is_told(clean, top):
+    bright = clean.astype(float) * (top / np.percentile(clean, 98))
+    clipped = np.minimum(bright, top).astype(np.uint16)
+    (finding,) = check_image(with_scale_bar(clipped))
+    assert finding.kind == "saturated"
+    assert finding.value == pytest.approx(0.02, abs=0.002)
+    assert f"value {top}" in finding.message
+
+
 def test_white_parts_of_photos_are_not_told(clean):
     clipped = as_bytes(np.minimum(clean, np.percentile(clean, 98).astype(np.uint16)))
     assert "saturated" not in kinds(clipped, model="photo-x2")
@@ -110,6 +159,16 @@ def test_noise_is_told_unless_the_model_was_trained_on_it():
     darker = rng.poisson((smooth - smooth.min()) / np.ptp(smooth) * 25).astype(np.uint16)
     (finding,) = check_image(darker, model="microscopy-denoise-x2")
     assert (finding.kind, finding.suggests) == ("noisy", "")
+
+
+@pytest.mark.parametrize("blank", [0, np.nan])
+def test_a_blank_margin_hides_no_noise(blank: float) -> None:
+    rng = np.random.default_rng(3)
+    light = gaussian_filter(rng.random((128, 128)), 3)
+    light = (light - light.min()) / np.ptp(light)
+    noisy = (rng.poisson(light * 100) + rng.normal(100, 1, light.shape)).astype(np.float32)
+    noisy[:10] = noisy[:, -10:] = blank
+    assert kinds(noisy) == ["noisy"]
 
 
 def test_a_few_hot_pixels_are_no_blocks_of_jpeg() -> None:

@@ -28,8 +28,8 @@ def test_few_photons_are_low_light_and_many_are_not(rng):
 def test_sigma_is_that_of_white_noise(rng):
     clean = np.add.outer(np.linspace(0, 1, 200), np.linspace(0, 1, 200))
     noisy = clean + rng.normal(0, 0.1, clean.shape)
-    low, high = np.percentile(noisy, (0.1, 99.9))
-    assert estimate_noise(noisy).sigma == pytest.approx(0.1 / (high - low), rel=0.1)
+    assert estimate_noise(noisy).sigma == pytest.approx(0.1, rel=0.1)
+    assert estimate_noise(noisy * 3 + 1000).sigma == pytest.approx(0.3, rel=0.1)
 
 
 def test_estimate_follows_no_change_of_units(rng):
@@ -40,9 +40,36 @@ def test_estimate_follows_no_change_of_units(rng):
 
 
 def test_texture_beside_a_quiet_background_is_no_noise(rng):
-    image = np.zeros((128, 128))
+    image = rng.normal(0, 0.002, (128, 128))
     image[32:96, 32:96] = rng.random((64, 64))
     assert not estimate_noise(image).is_low_light
+
+
+@pytest.mark.parametrize("width", [5, 10, 40])
+@pytest.mark.parametrize("blank", [0.0, np.nan])
+def test_a_blank_margin_hides_no_noise(rng, width, blank):
+    image = recorded(rng, 100) + 50
+    framed = image.copy()
+    framed[:width] = framed[:, -width:] = blank
+    alone, found = estimate_noise(image), estimate_noise(framed)
+    assert found.is_low_light
+    assert found.sigma == pytest.approx(alone.sigma, rel=0.15)
+    assert found.photons == pytest.approx(alone.photons, rel=0.3)
+    assert not estimate_noise(np.where(framed == framed, recorded(rng, 5000), blank)).is_low_light
+
+
+def test_photons_are_counted_on_nothing_at_all(rng):
+    light = np.clip(gaussian_filter(rng.random((160, 160)), 5) - 0.51, 0, None)
+    counts = rng.poisson(light / light.max() * 100)
+    assert np.mean(counts == 0) > 0.5
+    found = estimate_noise(counts)
+    assert found.is_low_light
+    assert 100 / 1.6 < found.photons < 100 * 1.6
+
+
+def test_light_without_noise_is_quiet(rng):
+    mask = gaussian_filter(rng.random((128, 128)), 4) > 0.5
+    assert not estimate_noise(mask.astype(np.uint8)).is_low_light
 
 
 @pytest.mark.parametrize(

@@ -72,6 +72,21 @@ def test_a_cut_off_under_noise_is_found_to_a_tenth(
         assert found.resolution == pytest.approx(1 / cutoff, rel=0.1), found.method
 
 
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("ratio", [3, math.inf])
+def test_a_slope_behind_the_image_changes_nothing(shape: tuple[int, int], ratio: float) -> None:
+    image = blurred(0.3, shape, optics)
+    slope = 200 * image.std() * np.add.outer(*(np.linspace(0, n, n) / min(shape) for n in shape))
+    first, second = (image + noise(image, ratio, seed) for seed in (1, 2))
+    for measure, recordings in (
+        (fourier_ring_correlation, (first,)),
+        (fourier_ring_correlation, (first, second)),
+        (decorrelation_analysis, (first,)),
+    ):
+        found = measure(*(recorded + slope for recorded in recordings))
+        assert found.resolution == pytest.approx(measure(*recordings).resolution, rel=0.01)
+
+
 @pytest.mark.parametrize("dtype", ["uint8", "uint16"])
 @pytest.mark.parametrize("cutoff", [0.15, 0.3])
 def test_rounding_is_not_detail(cutoff: float, dtype: str) -> None:
