@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -379,17 +380,26 @@ def test_nothing_is_overwritten_unasked(tiny_network: Any, tmp_path: Path) -> No
     assert sorted(path.name for path in tmp_path.iterdir()) == ["old.zarr", "there.zarr"]
 
 
-@pytest.mark.parametrize("opened", [False, True])
-@pytest.mark.parametrize("target", ["plate.zarr/A", "plate.zarr", "plate.zarr/A/x2.zarr", "link"])
+OPENED: dict[str, Callable[[Path], Any]] = {
+    "by its path": lambda source: source,
+    "as zarr": lambda source: zarr.open_group(source)["full"],
+    "as zarr, from the folder around": lambda source: zarr.open_group(source.parent)["A/full"],
+    "as dask": lambda source: da.from_zarr(source / "full"),
+    "as part of dask": lambda source: da.from_array(zarr.open_group(source)["full"])[:20] + 1,
+}
+
+
+@pytest.mark.parametrize("opened", OPENED)
+@pytest.mark.parametrize("target", ["plate.zarr/A", "plate.zarr", "plate.zarr/A/full/x2", "link"])
 def test_a_target_lies_apart_from_its_source(
-    tiny_network: Any, tmp_path: Path, target: str, opened: bool
+    tiny_network: Any, tmp_path: Path, target: str, opened: str
 ) -> None:
     image = image_of(30, 40)
     zarr.open_group(tmp_path / "plate.zarr", mode="w")
     source = write_source(tmp_path / "plate.zarr" / "A", image, "YX")
     (tmp_path / "link").symlink_to(source)
     before = files(tmp_path)
-    given: Any = zarr.open_group(source)["full"] if opened else source
+    given = OPENED[opened](source)
     with pytest.raises(InvalidInputError, match="must lie apart from its source"):
         upscale_to_zarr(given, tmp_path / target, tiny_network(), overwrite=True)
     assert files(tmp_path) == before
