@@ -20,6 +20,8 @@ class Journal:
 
     Attributes
     ----------
+    path : Path
+        As given.
     settings : dict
         As it was begun with; plain JSON values.
     done : set of int
@@ -45,7 +47,7 @@ class Journal:
             ) from error
         whole = len(b"\n".join([first, *rest[:-1], b""])) if rest else len(first)
         os.truncate(path, whole)
-        self._path = path
+        self.path = path
 
     @classmethod
     def begin(cls, path: Path, settings: dict[str, Any]) -> Journal:
@@ -57,7 +59,7 @@ class Journal:
 
     def add(self, job: int) -> None:
         """Write down that a job is done."""
-        with self._path.open("a") as file:
+        with self.path.open("a") as file:
             file.write(f"{job}\n")
         self.done.add(job)
 

@@ -21,6 +21,7 @@ from src_models.consistency import measure_agreement_steps
 from src_models.description import ModelDescription
 from src_models.engines import Engine, EngineName
 from src_models.errors import InvalidInputError
+from src_models.file_errors import writing
 from src_models.intensity import check_dtype, check_no_mask
 from src_models.kept_chunks import keeping_chunks
 from src_models.lazy import BlockPlan
@@ -95,7 +96,10 @@ def upscale_to_zarr(
     ------
     InvalidInputError
         If the source or a setting does not fit, the target exists, holds the source or lies in
-        it, other work is writing it, or unfinished work was begun with other settings.
+        it, cannot be written, other work is writing it, or unfinished work was begun with other
+        settings.
+    DiskFullError
+        If there is no room; the same call goes on once there is.
     SuperResolutionError
         As `upscale` does.
 
@@ -194,7 +198,8 @@ def upscale_to_zarr_steps(
             for ranges in measure_channels(stack, shared.description, sample=False):
                 plan = replace(plan, ranges=dict(ranges))
                 yield Progress(0, 1)
-            journal = begin(unfinished, image, stack, plan, asked)
+            with writing(unfinished):
+                journal = begin(unfinished, image, stack, plan, asked)
         plan = planned(plan, stack, journal.settings)
         work = ZarrWork(stack, plan, open_levels(unfinished), shared, journal)
         yield from work.run()
@@ -204,7 +209,8 @@ def upscale_to_zarr_steps(
         if consistency:
             comparing = _compare(unfinished, image, plan.description)
             yield from telling(comparing, lambda: Progress(work.total, work.total))
-        complete(unfinished, target)
+        with writing(target):
+            complete(unfinished, target)
     return named
 
 

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from src_models.axes import ImageStack
 from src_models.doubts import Doubts
+from src_models.file_errors import writing
 from src_models.journal import Journal
 from src_models.lazy import BlockPlan
 from src_models.pipeline import Progress
@@ -102,5 +103,6 @@ class ZarrWork:
         return pixels.transpose([self._stack.axes.index(axis) for axis in self._axes])
 
     def _write(self, number: int, job: _Job, pixels: NDArray[Any]) -> None:
-        self._levels[job.level][tuple(job.place.values())] = pixels
-        self._journal.add(number)
+        with writing(self._journal.path.parent):
+            self._levels[job.level][tuple(job.place.values())] = pixels
+            self._journal.add(number)

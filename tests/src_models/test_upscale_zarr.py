@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import hashlib
 import signal
 import subprocess
@@ -24,7 +25,13 @@ from src_models import (
     upscale_to_zarr,
     upscale_to_zarr_steps,
 )
-from src_models.errors import InvalidInputError, NetworkError, SuperResolutionWarning
+from src_models.errors import (
+    DiskFullError,
+    InvalidInputError,
+    NetworkError,
+    SuperResolutionWarning,
+)
+from src_models.journal import Journal
 from src_models.pyramid import halved
 from src_models.zarr_files import add_record, read_zarr_image
 
@@ -530,6 +537,31 @@ def test_what_is_no_image_is_explained(tiny_network: Any, tmp_path: Path) -> Non
     with pytest.raises(InvalidInputError, match="tells its own axes"):
         upscale_to_zarr(tmp_path / "plate.zarr", tmp_path / "o", tiny_network(), axes="YX")
     assert not (tmp_path / "out.zarr.unfinished").exists()
+
+
+@pytest.mark.parametrize("name", ["file/out.zarr", "n" * 250 + ".zarr", "n" * 238 + ".zarr"])
+def test_a_place_that_cannot_be_written_is_told(
+    tiny_network: Any, tmp_path: Path, name: str
+) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(InvalidInputError, match=r"cannot be written.*choose another place"):
+        upscale_to_zarr(image_of(20, 20), tmp_path / name, tiny_network())
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_a_full_disk_is_told_and_the_work_goes_on(
+    tiny_network: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(journal: Journal, job: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    image, target = image_of(40, 40), tmp_path / "out.zarr"
+    with monkeypatch.context() as patch:
+        patch.setattr(Journal, "add", full)
+        with pytest.raises(DiskFullError, match="make room"):
+            upscale_to_zarr(image, target, tiny_network(), tile_size=16)
+    upscale_to_zarr(image, target, tiny_network(), tile_size=16)
+    assert [path.name for path in tmp_path.iterdir()] == ["out.zarr"]
 
 
 def test_a_failure_leaves_what_is_done(repeating: Any, tmp_path: Path) -> None:
