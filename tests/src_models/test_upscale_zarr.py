@@ -521,10 +521,9 @@ def test_gaps_are_told_once_as_of_an_image_in_memory(
             pass
         steps.close()
         upscale_to_zarr(image, tmp_path / "b.zarr", tiny_network(), **how)
-    in_memory, streamed, *gone_on = [str(warning.message) for warning in caught]
-    assert in_memory == streamed
+    in_memory, streamed, gone_on = [str(warning.message) for warning in caught]
+    assert in_memory == streamed == gone_on
     assert in_memory.startswith("1 pixel of" if gaps == 1 else "40 pixels of")
-    assert all(told.startswith("Some pixels of") for told in gone_on)
 
 
 def test_what_is_no_image_is_explained(tiny_network: Any, tmp_path: Path) -> None:
@@ -552,7 +551,7 @@ def test_a_place_that_cannot_be_written_is_told(
 def test_a_full_disk_is_told_and_the_work_goes_on(
     tiny_network: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def full(journal: Journal, job: int) -> None:
+    def full(journal: Journal, job: int, *noted: int) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
     image, target = image_of(40, 40), tmp_path / "out.zarr"
