@@ -47,8 +47,12 @@ if TYPE_CHECKING:
 EngineName = Literal["auto", "keras", "openvino", "onnxruntime"]
 ENGINES: tuple[EngineName, ...] = get_args(EngineName)
 _NEEDS = {"openvino": ("openvino",), "onnxruntime": ("onnxruntime", "onnx"), "keras": ("keras",)}
-# Keras is imported by a module of ours only.
-_LOADS = _NEEDS | {"keras": ("src_models.backend",)}
+# By module, what of it is used. Keras is imported by a module of ours only.
+_LOADS = {
+    "openvino": {"openvino": "Core"},
+    "onnxruntime": {"onnxruntime": "InferenceSession", "onnx": "ModelProto"},
+    "keras": {"src_models.backend": "keras"},
+}
 _EXTRA = {"openvino": "fast", "onnxruntime": "onnx"}
 _TITLES = {"openvino": "OpenVINO", "onnxruntime": "ONNX Runtime", "keras": "Keras"}
 _GPU_BUILDS = ("onnxruntime-gpu", "onnxruntime-directml", "onnxruntime-rocm")
@@ -173,9 +177,9 @@ def _first_whole(engine: EngineName, choices: Iterator[Choice]) -> Choice:
     error: Exception | None = None
     for choice in choices:
         try:
-            for module in _LOADS[choice.name]:
-                import_module(module)
-        except (ImportError, OSError) as damaged:  # OSError: a shared library that is none
+            for module, used in _LOADS[choice.name].items():
+                getattr(import_module(module), used)  # a folder left empty can be imported, too
+        except Exception as damaged:  # noqa: BLE001 - damaged libraries raise anything
             error = damaged
         else:
             return choice

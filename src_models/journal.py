@@ -16,14 +16,16 @@ class Journal:
     Parameters
     ----------
     path : Path
-        One line of JSON with the settings, then one number a line.
+        One line of JSON with the settings, then a line for each job: its number, and what it noted.
 
     Attributes
     ----------
+    path : Path
+        As given.
     settings : dict
         As it was begun with; plain JSON values.
-    done : set of int
-        Jobs.
+    done : dict of int to tuple of int
+        Jobs, and what each noted.
 
     Raises
     ------
@@ -36,7 +38,8 @@ class Journal:
         try:
             self.settings: dict[str, Any] = json.loads(first)
             # What follows the last end of a line was being written when the process was killed.
-            self.done = {int(line) for line in rest[:-1]}
+            lines = [tuple(map(int, line.split())) for line in rest[:-1]]
+            self.done = {job: tuple(noted) for job, *noted in lines}
         except ValueError as error:
             raise InvalidInputError(
                 "Unfinished work needs the journal it was done with. "
@@ -45,7 +48,7 @@ class Journal:
             ) from error
         whole = len(b"\n".join([first, *rest[:-1], b""])) if rest else len(first)
         os.truncate(path, whole)
-        self._path = path
+        self.path = path
 
     @classmethod
     def begin(cls, path: Path, settings: dict[str, Any]) -> Journal:
@@ -55,11 +58,11 @@ class Journal:
         os.replace(temporary, path)
         return cls(path)
 
-    def add(self, job: int) -> None:
+    def add(self, job: int, *noted: int) -> None:
         """Write down that a job is done."""
-        with self._path.open("a") as file:
-            file.write(f"{job}\n")
-        self.done.add(job)
+        with self.path.open("a") as file:
+            file.write(" ".join(map(str, (job, *noted))) + "\n")
+        self.done[job] = noted
 
     def check(self, asked: dict[str, Any], where: Path) -> None:
         """Refuse to go on with other settings.

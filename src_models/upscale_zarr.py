@@ -9,10 +9,10 @@ more, with the same answer.
 from __future__ import annotations
 
 import os
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -21,6 +21,7 @@ from src_models.consistency import measure_agreement_steps
 from src_models.description import ModelDescription
 from src_models.engines import Engine, EngineName
 from src_models.errors import InvalidInputError
+from src_models.file_errors import writing
 from src_models.intensity import check_dtype, check_no_mask
 from src_models.kept_chunks import keeping_chunks
 from src_models.lazy import BlockPlan
@@ -95,7 +96,10 @@ def upscale_to_zarr(
     ------
     InvalidInputError
         If the source or a setting does not fit, the target exists, holds the source or lies in
-        it, other work is writing it, or unfinished work was begun with other settings.
+        it, cannot be written, other work is writing it, or unfinished work was begun with other
+        settings.
+    DiskFullError
+        If there is no room; the same call goes on once there is.
     SuperResolutionError
         As `upscale` does.
 
@@ -160,8 +164,8 @@ def upscale_to_zarr_steps(
     """
     named = Path(os.path.expanduser(target))
     target = Path(os.path.realpath(named))  # through a link, which stays one
-    image, folder = _open_source(source, axes, pixel_size), _folder_of(source)
-    if folder is not None:
+    image = _open_source(source, axes, pixel_size)
+    for folder in _folders_of(source):
         check_apart(target, folder)
     shared = SharedModel(model, engine)
     stack = ImageStack.of(image.array, image.axes, shared.description.channels)
@@ -194,7 +198,8 @@ def upscale_to_zarr_steps(
             for ranges in measure_channels(stack, shared.description, sample=False):
                 plan = replace(plan, ranges=dict(ranges))
                 yield Progress(0, 1)
-            journal = begin(unfinished, image, stack, plan, asked)
+            with writing(unfinished):
+                journal = begin(unfinished, image, stack, plan, asked)
         plan = planned(plan, stack, journal.settings)
         work = ZarrWork(stack, plan, open_levels(unfinished), shared, journal)
         yield from work.run()
@@ -204,15 +209,23 @@ def upscale_to_zarr_steps(
         if consistency:
             comparing = _compare(unfinished, image, plan.description)
             yield from telling(comparing, lambda: Progress(work.total, work.total))
-        complete(unfinished, target)
+        with writing(target):
+            complete(unfinished, target)
     return named
 
 
-def _folder_of(source: str | Path | ArrayLike) -> Path | None:
-    """Return the folder that an image is read from, without links; None if it is not known."""
-    is_path = isinstance(source, str | os.PathLike)
-    folder = source if is_path else getattr(getattr(source, "store", None), "root", None)  # zarr's
-    return Path(os.path.realpath(folder)) if isinstance(folder, str | os.PathLike) else None
+def _folders_of(source: Any) -> Iterator[Path]:
+    """Yield the folders that an image is read from, without links, as far as they are known."""
+    if isinstance(source, str | os.PathLike):
+        yield Path(os.path.realpath(source))
+    elif hasattr(source, "dask"):
+        for name, layer in source.dask.layers.items():
+            if name.startswith("original-"):  # what dask reads from, alone in its layer
+                yield from _folders_of(layer.get(name))
+    elif (store := getattr(source, "store", None)) is not None:  # a zarr array's
+        root = getattr(store, "root", None) or getattr(store, "path", None)  # zarr's own; fsspec's
+        if isinstance(root, str | os.PathLike):
+            yield Path(os.path.realpath(os.path.join(root, getattr(source, "path", ""))))
 
 
 def _open_source(

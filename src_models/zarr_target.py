@@ -10,6 +10,7 @@ from filelock import Timeout
 
 from src_models.claims import claimed
 from src_models.errors import InvalidInputError
+from src_models.file_errors import writing
 
 
 def check_target(target: Path, overwrite: bool) -> None:
@@ -56,20 +57,23 @@ def alone(target: Path) -> Iterator[None]:
     Raises
     ------
     InvalidInputError
-        If other work is at it, in this process or in another one.
+        If other work is at it, in this process or in another one, or nothing can be written there.
+    DiskFullError
+        If there is no room.
     """
     lock = target.with_name(f".{target.name}.lock")
     with ExitStack() as held:
-        try:
-            target.parent.mkdir(parents=True, exist_ok=True)
-            held.enter_context(claimed(lock))
-        except Timeout as error:
-            raise InvalidInputError(
-                f"One work at a time writes a file. Received: {str(target)!r}, which other work is "
-                "writing: wait for it, stop it, or choose another name."
-            ) from error
-        except NotImplementedError:  # a file system without locks: nobody can be kept out
-            pass
+        with writing(target):
+            try:
+                target.parent.mkdir(parents=True, exist_ok=True)
+                held.enter_context(claimed(lock))
+            except Timeout as error:
+                raise InvalidInputError(
+                    f"One work at a time writes a file. Received: {str(target)!r}, which other "
+                    "work is writing: wait for it, stop it, or choose another name."
+                ) from error
+            except NotImplementedError:  # a file system without locks: nobody can be kept out
+                pass
         held.callback(_remove, lock)  # while it is held
         yield
 

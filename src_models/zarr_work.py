@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Generator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from itertools import product
 from typing import Any
 
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from src_models.axes import ImageStack
 from src_models.doubts import Doubts
+from src_models.file_errors import writing
 from src_models.journal import Journal
 from src_models.lazy import BlockPlan
 from src_models.pipeline import Progress
@@ -45,7 +46,6 @@ class ZarrWork:
         self._stack, self._plan, self._levels = stack, plan, levels
         self._shared, self._journal = shared, journal
         self._axes = stored_axes(stack.axes)
-        self._doubts = Doubts()
 
     @property
     def total(self) -> int:
@@ -54,7 +54,7 @@ class ZarrWork:
 
     def run(self) -> Generator[Progress, None, None]:
         """Do all that is left; one thread writes while the network runs."""
-        total, counted = self.total, not self._journal.done
+        total = self.total
         yield Progress(len(self._journal.done), total)
         writing: Future[None] | None = None
         level = 0
@@ -65,14 +65,16 @@ class ZarrWork:
                 if job.level != level and writing is not None:  # it is read from now on
                     writing.result()
                 level = job.level
-                pixels = self._pixels(job)
+                doubts = Doubts()
+                pixels = self._pixels(job, doubts)
                 if writing is not None:
                     writing.result()
-                writing = thread.submit(self._write, number, job, pixels)
+                writing = thread.submit(self._write, number, job, pixels, doubts)
                 yield Progress(len(self._journal.done), total)
             if writing is not None:
                 writing.result()
-        self._doubts.warn(counted)  # of an earlier call nothing was counted
+        noted = [counts for counts in self._journal.done.values() if counts]  # earlier calls', too
+        Doubts(*map(sum, zip(*noted, strict=True))).warn(len(noted) == total)
         yield Progress(total, total)
 
     def _jobs(self) -> Iterator[_Job]:
@@ -82,9 +84,9 @@ class ZarrWork:
                 place = {a: slice(i * n, min((i + 1) * n, length)) for a, i, n, length in sides}
                 yield _Job(number, place)
 
-    def _pixels(self, job: _Job) -> NDArray[Any]:
+    def _pixels(self, job: _Job, doubts: Doubts) -> NDArray[Any]:
         if job.level == 0:
-            return self._upscaled(job.place)
+            return self._upscaled(job.place, doubts)
         finer = self._levels[job.level - 1]
         wanted = (
             slice(2 * part.start, 2 * part.stop) if axis in "YX" else part
@@ -92,15 +94,16 @@ class ZarrWork:
         )
         return halved(np.asarray(finer[tuple(wanted)]), self._axes)
 
-    def _upscaled(self, place: dict[str, slice]) -> NDArray[Any]:
+    def _upscaled(self, place: dict[str, slice], doubts: Doubts) -> NDArray[Any]:
         scale = self._plan.description.scale
         y, x = place["Y"], place["X"]
         block = Region(y.start // scale, y.stop // scale, x.start // scale, x.stop // scale)
         together = "YXC" if self._stack.joint or self._stack.has_alpha else "YX"
         planes = {axis: part.start for axis, part in place.items() if axis not in together}
-        pixels = self._plan.run(self._stack, self._shared.open(), block, planes, self._doubts)
+        pixels = self._plan.run(self._stack, self._shared.open(), block, planes, doubts)
         return pixels.transpose([self._stack.axes.index(axis) for axis in self._axes])
 
-    def _write(self, number: int, job: _Job, pixels: NDArray[Any]) -> None:
-        self._levels[job.level][tuple(job.place.values())] = pixels
-        self._journal.add(number)
+    def _write(self, number: int, job: _Job, pixels: NDArray[Any], doubts: Doubts) -> None:
+        with writing(self._journal.path.parent):
+            self._levels[job.level][tuple(job.place.values())] = pixels
+            self._journal.add(number, *astuple(doubts))

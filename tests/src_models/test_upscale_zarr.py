@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import errno
 import hashlib
 import signal
 import subprocess
 import sys
 import time
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +25,13 @@ from src_models import (
     upscale_to_zarr,
     upscale_to_zarr_steps,
 )
-from src_models.errors import InvalidInputError, NetworkError, SuperResolutionWarning
+from src_models.errors import (
+    DiskFullError,
+    InvalidInputError,
+    NetworkError,
+    SuperResolutionWarning,
+)
+from src_models.journal import Journal
 from src_models.pyramid import halved
 from src_models.zarr_files import add_record, read_zarr_image
 
@@ -379,17 +387,26 @@ def test_nothing_is_overwritten_unasked(tiny_network: Any, tmp_path: Path) -> No
     assert sorted(path.name for path in tmp_path.iterdir()) == ["old.zarr", "there.zarr"]
 
 
-@pytest.mark.parametrize("opened", [False, True])
-@pytest.mark.parametrize("target", ["plate.zarr/A", "plate.zarr", "plate.zarr/A/x2.zarr", "link"])
+OPENED: dict[str, Callable[[Path], Any]] = {
+    "by its path": lambda source: source,
+    "as zarr": lambda source: zarr.open_group(source)["full"],
+    "as zarr, from the folder around": lambda source: zarr.open_group(source.parent)["A/full"],
+    "as dask": lambda source: da.from_zarr(source / "full"),
+    "as part of dask": lambda source: da.from_array(zarr.open_group(source)["full"])[:20] + 1,
+}
+
+
+@pytest.mark.parametrize("opened", OPENED)
+@pytest.mark.parametrize("target", ["plate.zarr/A", "plate.zarr", "plate.zarr/A/full/x2", "link"])
 def test_a_target_lies_apart_from_its_source(
-    tiny_network: Any, tmp_path: Path, target: str, opened: bool
+    tiny_network: Any, tmp_path: Path, target: str, opened: str
 ) -> None:
     image = image_of(30, 40)
     zarr.open_group(tmp_path / "plate.zarr", mode="w")
     source = write_source(tmp_path / "plate.zarr" / "A", image, "YX")
     (tmp_path / "link").symlink_to(source)
     before = files(tmp_path)
-    given: Any = zarr.open_group(source)["full"] if opened else source
+    given = OPENED[opened](source)
     with pytest.raises(InvalidInputError, match="must lie apart from its source"):
         upscale_to_zarr(given, tmp_path / target, tiny_network(), overwrite=True)
     assert files(tmp_path) == before
@@ -504,10 +521,9 @@ def test_gaps_are_told_once_as_of_an_image_in_memory(
             pass
         steps.close()
         upscale_to_zarr(image, tmp_path / "b.zarr", tiny_network(), **how)
-    in_memory, streamed, *gone_on = [str(warning.message) for warning in caught]
-    assert in_memory == streamed
+    in_memory, streamed, gone_on = [str(warning.message) for warning in caught]
+    assert in_memory == streamed == gone_on
     assert in_memory.startswith("1 pixel of" if gaps == 1 else "40 pixels of")
-    assert all(told.startswith("Some pixels of") for told in gone_on)
 
 
 def test_what_is_no_image_is_explained(tiny_network: Any, tmp_path: Path) -> None:
@@ -520,6 +536,31 @@ def test_what_is_no_image_is_explained(tiny_network: Any, tmp_path: Path) -> Non
     with pytest.raises(InvalidInputError, match="tells its own axes"):
         upscale_to_zarr(tmp_path / "plate.zarr", tmp_path / "o", tiny_network(), axes="YX")
     assert not (tmp_path / "out.zarr.unfinished").exists()
+
+
+@pytest.mark.parametrize("name", ["file/out.zarr", "n" * 250 + ".zarr", "n" * 238 + ".zarr"])
+def test_a_place_that_cannot_be_written_is_told(
+    tiny_network: Any, tmp_path: Path, name: str
+) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(InvalidInputError, match=r"cannot be written.*choose another place"):
+        upscale_to_zarr(image_of(20, 20), tmp_path / name, tiny_network())
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_a_full_disk_is_told_and_the_work_goes_on(
+    tiny_network: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(journal: Journal, job: int, *noted: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    image, target = image_of(40, 40), tmp_path / "out.zarr"
+    with monkeypatch.context() as patch:
+        patch.setattr(Journal, "add", full)
+        with pytest.raises(DiskFullError, match="make room"):
+            upscale_to_zarr(image, target, tiny_network(), tile_size=16)
+    upscale_to_zarr(image, target, tiny_network(), tile_size=16)
+    assert [path.name for path in tmp_path.iterdir()] == ["out.zarr"]
 
 
 def test_a_failure_leaves_what_is_done(repeating: Any, tmp_path: Path) -> None:
