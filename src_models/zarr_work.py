@@ -56,23 +56,23 @@ class ZarrWork:
         """Do all that is left; one thread writes while the network runs."""
         total = self.total
         yield Progress(len(self._journal.done), total)
-        writing: Future[None] | None = None
+        written: Future[None] | None = None
         level = 0
         with ThreadPoolExecutor(1, thread_name_prefix="zarr") as thread:
             for number, job in enumerate(self._jobs()):
                 if number in self._journal.done:
                     continue
-                if job.level != level and writing is not None:  # it is read from now on
-                    writing.result()
+                if job.level != level and written is not None:  # it is read from now on
+                    written.result()
                 level = job.level
                 doubts = Doubts()
                 pixels = self._pixels(job, doubts)
-                if writing is not None:
-                    writing.result()
-                writing = thread.submit(self._write, number, job, pixels, doubts)
+                if written is not None:
+                    written.result()
+                written = thread.submit(self._write, number, job, pixels, doubts)
                 yield Progress(len(self._journal.done), total)
-            if writing is not None:
-                writing.result()
+            if written is not None:
+                written.result()
         noted = [counts for counts in self._journal.done.values() if counts]  # earlier calls', too
         Doubts(*map(sum, zip(*noted, strict=True))).warn(len(noted) == total)
         yield Progress(total, total)
