@@ -46,7 +46,8 @@ class Closeness:
     data_range : float
         The intensity difference that counts as full in PSNR and SSIM.
     gain, offset : float
-        Of that fit: ``gain * image + offset`` is closest to the truth in squared error.
+        Of that fit: ``gain * image + offset`` is closest to the truth in squared error; the gain is
+        not below 0.
     explained : float
         The share of the truth's variance that the fitted image explains, from 0 to 1.
     """
@@ -135,6 +136,8 @@ def compare_with_truth(
     planes, span = [x / unit for x in planes], span / unit
     a, b = (x[finite] for x in planes)
     gain, offset = metrics.fit_gain_offset(b, a)
+    if gain < 0:  # an inverted image is another one, not another exposure
+        gain, offset = 0.0, float(a.mean())
     fitted = gain * b + offset
     spread = float(np.var(a))
     unexplained = float(np.mean((a - fitted) ** 2)) / spread if spread else 1.0

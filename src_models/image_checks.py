@@ -29,7 +29,8 @@ _SAMPLE = 384
 _JPEG_BLOCK = 8
 _LEAST_SIDE = 16
 _MOST_CHANNELS = 4
-_OVERVIEW = 512
+# Pixels along an axis from all over a plane, in parts in which edges are as soft as in the plane.
+_OVERVIEW, _PART = 512, 64
 _CLIPPED = 0.005
 _GRID = 0.14
 # Fewer levels, and a smaller part of 8 bits, than bundled models were trained on.
@@ -147,22 +148,25 @@ def check_stack(stack: ImageStack, description: ModelDescription) -> list[Findin
 def _sample(stack: ImageStack) -> _Sample:
     """Look at the middle; of an array in memory, a quarter off where that is blank."""
     is_quick = isinstance(stack.array, np.ndarray) and not isinstance(stack.array, np.memmap)
-    window = [_middle(length) for length in stack.size]
+    window = [[_middle(length)] for length in stack.size]
     if not is_quick:
         middle = _read(stack, 1 / 2, *window)
         return _Sample.of(middle, middle)
-    steps = [slice(None, None, -(-length // _OVERVIEW)) for length in stack.size]
+    everywhere = [_spread(length) for length in stack.size]
     for share in (1 / 2, 1 / 4, 3 / 4):
         if middle := _read(stack, share, *window):
-            return _Sample.of(middle, _read(stack, share, *steps) or middle)
+            return _Sample.of(middle, _read(stack, share, *everywhere) or middle)
     return _Sample.of([], [])
 
 
-def _read(stack: ImageStack, share: float, rows: slice, columns: slice) -> list[NDArray[Any]]:
-    """Return parts of a plane's first channels; constant ones are left out."""
+def _read(
+    stack: ImageStack, share: float, rows: list[slice], columns: list[slice]
+) -> list[NDArray[Any]]:
+    """Return parts of a plane's first channels, put together; constant ones are left out."""
     parts = []
     for plane in _planes_at(stack, share):
-        part = stack.read(plane, rows, columns)
+        lines = [np.concatenate([stack.read(plane, y, x) for x in columns], axis=1) for y in rows]
+        part = np.concatenate(lines)
         parts += [part[..., c] for c in range(part.shape[-1])]
     numbers = (p.astype(np.uint8) if p.dtype.kind == "b" else p for p in parts[:_MOST_CHANNELS])
     return [part for part in numbers if min(part.shape) >= _LEAST_SIDE and _varies(part)]
@@ -182,6 +186,15 @@ def _planes_at(stack: ImageStack, share: float) -> Iterator[Plane]:
 def _middle(length: int) -> slice:
     start = max(0, (length - _SAMPLE) // 2) // _JPEG_BLOCK * _JPEG_BLOCK
     return slice(start, start + _SAMPLE)
+
+
+def _spread(length: int) -> list[slice]:
+    """Return parts from all over an axis, or all of a short one."""
+    if length <= _OVERVIEW:
+        return [slice(None)]
+    count = _OVERVIEW // _PART
+    starts = [(2 * i + 1) * length // (2 * count) - _PART // 2 for i in range(count)]
+    return [slice(start, start + _PART) for start in starts]
 
 
 def _varies(part: NDArray[Any]) -> bool:

@@ -24,7 +24,7 @@ _MOST_PATCHES = 40_000
 # The eight pixels around one; noise that is normal lies within the factor in all images there are.
 _RING = np.array([[1, 1, 1], [1, 0, 1], [1, 1, 1]], bool)
 _OUTLIER = 6.0
-_LEAST_APART = 0.1
+_LEAST_APART, _ENOUGH_APART = 0.1, 4000
 _LEAST_TOLD = 0.5
 # The recording that noise is compared with: photons at the top of the range, and read noise, which
 # is that of rounding where the dark is blank.
@@ -208,7 +208,8 @@ def _least_variance(image: NDArray[np.float64], is_filled: NDArray[np.bool_]) ->
 
 
 def _apart(is_filled: NDArray[np.bool_], side: int) -> NDArray[np.bool_]:
-    """Tell which squares of pixels are as recorded; all are taken if most are not."""
+    """Tell which squares of pixels are as recorded; all are taken if few and a small part are."""
     half = side // 2
     apart = np.logical_not(maximum_filter(is_filled, side)[half:-half, half:-half])
-    return apart if apart.mean() >= _LEAST_APART else np.ones_like(apart)
+    is_enough = apart.mean() >= _LEAST_APART or apart.sum() >= _ENOUGH_APART
+    return apart if is_enough else np.ones_like(apart)

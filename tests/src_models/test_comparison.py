@@ -69,6 +69,15 @@ def test_a_truth_of_another_exposure_is_known_and_can_be_fitted(truth, image, un
     assert not fitted.is_of_other_exposure
 
 
+def test_an_inverted_image_is_not_fitted_by_turning_it_over(truth, image):
+    inverted = 4095.0 - image
+    found = compare_with_truth(truth, inverted, fit=True)
+    assert (found.gain, found.offset) == (0, pytest.approx(truth.mean()))
+    assert not found.is_of_other_exposure
+    assert found.psnr == found.psnr_fitted < compare_with_truth(truth, image).psnr - 3
+    assert not compare_with_truth(truth, inverted).is_of_other_exposure
+
+
 def test_neither_noise_nor_another_field_is_an_exposure(truth, image):
     rng = np.random.default_rng(2)
     noisy = [truth + rng.normal(0, sigma, truth.shape) for sigma in (0, 300, 1000, 3000)]

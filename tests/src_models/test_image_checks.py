@@ -144,6 +144,19 @@ def test_beside_what_was_drawn_saturation_is_told(clean, top):
     assert f"value {top}" in finding.message
 
 
+def test_sharp_edges_of_saturated_cells_in_a_large_image_are_not_drawn():
+    rng = np.random.default_rng(0)
+    size, cell = 2100, np.hypot(*np.mgrid[-24:25, -24:25]) < 20
+    cells = np.zeros((size, size), np.float32)
+    for y, x in rng.integers(0, size - 49, (150, 2)):
+        cells[y : y + 49, x : x + 49][cell] = 1
+    photons = 300 + 8000 * gaussian_filter(cells, 1)
+    image = np.minimum(photons + rng.normal(0, 15, cells.shape), 4095).astype(np.uint16)
+    (finding,) = check_image(image)
+    assert finding.kind == "saturated"
+    assert finding.value == pytest.approx((image == 4095).mean(), rel=0.4)
+
+
 def test_white_parts_of_photos_are_not_told(clean):
     clipped = as_bytes(np.minimum(clean, np.percentile(clean, 98).astype(np.uint16)))
     assert "saturated" not in kinds(clipped, model="photo-x2")

@@ -58,6 +58,15 @@ def test_a_blank_margin_hides_no_noise(rng, width, blank):
     assert not estimate_noise(np.where(framed == framed, recorded(rng, 5000), blank)).is_low_light
 
 
+@pytest.mark.parametrize("share", [0.05, 0.08, 0.15])
+@pytest.mark.parametrize("blank", [0.0, np.nan])
+def test_a_small_field_on_nothing_has_its_own_noise(rng, share, blank):
+    rows, columns = np.mgrid[-256:256, -256:256]
+    is_field = rows**2 + columns**2 < share * 512**2 / np.pi
+    image = np.where(is_field, 2000 + 2 * rows + rng.normal(0, 20, rows.shape), blank)
+    assert estimate_noise(image).sigma == pytest.approx(20, rel=0.15)
+
+
 def test_photons_are_counted_on_nothing_at_all(rng):
     light = np.clip(gaussian_filter(rng.random((160, 160)), 5) - 0.51, 0, None)
     counts = rng.poisson(light / light.max() * 100)
