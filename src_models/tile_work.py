@@ -255,7 +255,7 @@ class TileWork:
         if known is None:
             warn(
                 f"Memory ran out with tiles of {longest} pixels; going on with smaller ones. "
-                f"Set tile_size={half} to start there next time."
+                f"Set tile_size={half} or less to start there next time."
             )
         self.pending.extendleft(reversed(places))
         self.limit.longest = half if known is None else min(half, known)

@@ -164,9 +164,11 @@ def upscale_to_zarr_steps(
     """
     named = Path(os.path.expanduser(target))
     target = Path(os.path.realpath(named))  # through a link, which stays one
+    unfinished = target.with_name(f"{target.name}.unfinished")
     image = _open_source(source, axes, pixel_size)
     for folder in _folders_of(source):
         check_apart(target, folder)
+        check_apart(unfinished, folder)  # which is removed if it is not wanted any more
     shared = SharedModel(model, engine)
     stack = ImageStack.of(image.array, image.axes, shared.description.channels)
     if keep_intensities:
@@ -189,7 +191,6 @@ def upscale_to_zarr_steps(
         "self_ensemble": self_ensemble or None,
         "keep_intensities": keep_intensities or None,
     }
-    unfinished = target.with_name(f"{target.name}.unfinished")
     with alone(target):
         check_target(target, overwrite)
         journal = resume(unfinished, asked, overwrite)

@@ -413,6 +413,18 @@ def test_a_target_lies_apart_from_its_source(
     upscale_to_zarr(given, tmp_path / "plate.zarr" / "B", tiny_network())
 
 
+def test_unfinished_work_is_no_source_of_its_own_target(tiny_network: Any, tmp_path: Path) -> None:
+    target = tmp_path / "a.zarr"
+    steps = upscale_to_zarr_steps(image_of(110, 130), target, tiny_network(), tile_size=11)
+    while next(steps).done < 3:
+        pass
+    steps.close()
+    before = files(tmp_path)
+    with pytest.raises(InvalidInputError, match="must lie apart from its source"):
+        upscale_to_zarr(tmp_path / "a.zarr.unfinished", target, tiny_network(), overwrite=True)
+    assert files(tmp_path) == before
+
+
 @pytest.mark.parametrize("begun", [1, 5])  # while intensities are measured, and among the blocks
 def test_one_work_at_a_time_writes_a_file(tiny_network: Any, tmp_path: Path, begun: int) -> None:
     image, target = image_of(110, 130), tmp_path / "a.zarr"
