@@ -21,7 +21,7 @@ from src_models.compiled_cache import load_compiled, save_compiled
 from src_models.config import config_to_dict
 from src_models.description import ModelDescription
 from src_models.engine_errors import our_errors
-from src_models.errors import OutOfMemoryError
+from src_models.errors import NetworkError, OutOfMemoryError
 from src_models.graph import walk
 from src_models.memory import bytes_per_pixel, is_little
 from src_models.weight_file import Weights, fingerprint
@@ -68,6 +68,7 @@ class OpenVinoEngine:
         self._core = openvino.Core()
         self._requests: OrderedDict[tuple[int, ...], Any] = OrderedDict()
         self._running: tuple[Any, Any] = None, None
+        self._is_stopped = False
         self._lock = threading.Lock()
         self._idle = threading.Timer(_IDLE_S, self._give_back_all)
 
@@ -90,19 +91,23 @@ class OpenVinoEngine:
 
     def _answer(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
         with our_errors(batch.shape), self._lock:
-            request = self._request(batch.shape)
-            self._running = batch, request
+            self._is_stopped, self._running = False, (batch, None)
             try:
+                request = self._request(batch.shape)  # takes seconds, if it is the first one
+                self._running = batch, request
+                if self._is_stopped:
+                    raise NetworkError(f"A batch of shape {batch.shape} was stopped.")
                 # Its outputs are copies, so they may be written while the next batch runs.
                 return np.asarray(request.infer([batch], share_inputs=True)[0])
             finally:
                 self._running = None, None
 
     def stop(self, batch: NDArray[np.float32]) -> None:
-        """Make a batch that runs in another thread end with an error."""
-        running, request = self._running
-        if running is batch:
-            request.cancel()
+        """Make a batch that runs in another thread, or is compiled for, end with an error."""
+        if self._running[0] is batch:
+            self._is_stopped = True  # first, for it may get its request right now
+            if (request := self._running[1]) is not None:
+                request.cancel()
 
     def release(self) -> None:
         """Give back the memory for features: at once if it is much, else unless a batch comes soon.

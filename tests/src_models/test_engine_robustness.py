@@ -9,6 +9,7 @@ import threading
 import time
 import warnings
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -189,6 +190,7 @@ def test_memory_for_features_is_kept_for_a_next_image_if_it_is_little(
 
 def test_a_closed_call_stops_the_tile_in_work(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(openvino_engine, "is_little", lambda size: False)
+    open_engine(MODEL, "openvino")  # OpenVINO has a thread of its own
     before = set(threading.enumerate())
     image = np.zeros((1500, 1500), np.float32)
     steps = upscale_steps(image, MODEL, engine="openvino", tile_size=1500)
@@ -210,6 +212,20 @@ def test_a_stopped_batch_ends_with_our_error(name: Any) -> None:
     with pytest.raises(NetworkError):
         engine.run(batch)
     engine.stop(batch)  # of which there is none
+    assert engine.run(batch[:, :8, :8]).shape == (1, 16, 16, 1)
+    engine.release()
+
+
+def test_a_batch_is_stopped_while_its_shape_is_compiled() -> None:
+    engine: Any = open_engine(MODEL, "openvino")
+    batch = np.zeros((1, 1000, 1008, 1), np.float32)
+    with ThreadPoolExecutor(1) as thread:
+        answer = thread.submit(engine.run, batch)
+        while engine._running[0] is None:
+            pass
+        engine.stop(batch)
+        with pytest.raises(NetworkError, match="was stopped"):
+            answer.result()
     assert engine.run(batch[:, :8, :8]).shape == (1, 16, 16, 1)
     engine.release()
 

@@ -317,8 +317,9 @@ def test_a_last_line_cut_off_is_work_not_done(tiny_network: Any, tmp_path: Path)
     steps.close()
     journal = tmp_path / "large.zarr.unfinished" / "napari-isr.journal"
     content = journal.read_bytes()
-    assert content.endswith((b"\n11\n", b"\n12\n"))
-    journal.write_bytes(content[:-2])  # "1", which stands for another block
+    start = content.rindex(b"\n", 0, -1) + 1
+    assert content[start:].startswith((b"11 ", b"12 "))
+    journal.write_bytes(content[: start + 1])  # "1", which stands for another block
     chunk = next((tmp_path / "large.zarr.unfinished" / "0" / "c" / "0").iterdir())
     (chunk.parent / f"{chunk.name}.0123.partial").write_bytes(b"half")
     upscale_to_zarr(image, target, network, tile_size=11)
