@@ -3,8 +3,10 @@ from __future__ import annotations
 import gc
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import dask.array
 import numpy as np
@@ -247,20 +249,32 @@ def test_the_event_loop_is_never_blocked_for_long(make_napari_viewer, widget_in,
     finish(widget)
     viewer.layers.selection.active = viewer.layers["big"]
     assert widget.layer.value is not small
-    longest = []
-    # Other programs can only add to a gap: what one run of three shows is the widget's own.
-    while len(longest) < 3 and not (longest and min(longest) < 0.2):
+
+    def gap(work: Callable[[], Any]) -> float:
         ticks = [awake_time()]
         timer = QTimer()
-        timer.timeout.connect(lambda ticks=ticks: ticks.append(awake_time()))
+        timer.timeout.connect(lambda: ticks.append(awake_time()))
         timer.start(5)
-        click(qtbot, widget.run)
-        finish(widget, timeout=240_000)
+        work()
         qtbot.wait(300)
         timer.stop()
+        return float(max(np.diff(ticks)))
+
+    def run() -> None:
+        click(qtbot, widget.run)
+        finish(widget, timeout=240_000)
         assert viewer.layers[-1].data.shape == (4096, 4096)
-        longest.append(max(np.diff(ticks)))
-    assert min(longest) < 0.2
+
+    # What napari itself takes to show such a layer, on a slow machine, is not the widget's.
+    shown = rng.integers(0, 4096, (4096, 4096)).astype(np.uint16)
+    allowed = max(0.2, gap(lambda: viewer.add_image(shown, name="shown")))
+    viewer.layers.remove("shown")
+    viewer.layers.selection.active = viewer.layers["big"]
+    longest: list[float] = []
+    # Other programs can only add to a gap: what one run of three shows is the widget's own.
+    while len(longest) < 3 and not (longest and min(longest) < allowed):
+        longest.append(gap(run))
+    assert min(longest) < allowed
 
 
 def test_the_preview_of_a_stack_is_the_plane_in_view(ready, qtbot, finish, tiny_model_file):
