@@ -39,7 +39,7 @@ from src_models.zarr_files import (
     read_zarr_image,
     stored_axes,
 )
-from src_models.zarr_target import alone, check_apart, check_target
+from src_models.zarr_target import alone, check_apart, check_named, check_target
 from src_models.zarr_unfinished import begin, complete, planned, resume
 from src_models.zarr_work import ZarrWork
 
@@ -164,6 +164,7 @@ def upscale_to_zarr_steps(
     """
     named = Path(os.path.expanduser(target))
     target = Path(os.path.realpath(named))  # through a link, which stays one
+    check_named(target)
     unfinished = target.with_name(f"{target.name}.unfinished")
     image = _open_source(source, axes, pixel_size)
     for folder in _folders_of(source):

@@ -13,6 +13,21 @@ from src_models.errors import InvalidInputError
 from src_models.file_errors import writing
 
 
+def check_named(target: Path) -> None:
+    """Refuse a place that has no name, as the root of a disk.
+
+    Raises
+    ------
+    InvalidInputError
+        If so.
+    """
+    if not target.name:
+        raise InvalidInputError(
+            f"A target is a folder with a name of its own. Received: {str(target)!r}. "
+            "Choose a name in it."
+        )
+
+
 def check_target(target: Path, overwrite: bool) -> None:
     """Refuse to write over what may not be.
 

@@ -414,6 +414,11 @@ def test_a_target_lies_apart_from_its_source(
     upscale_to_zarr(given, tmp_path / "plate.zarr" / "B", tiny_network())
 
 
+def test_a_target_has_a_name(tiny_network: Any) -> None:
+    with pytest.raises(InvalidInputError, match="a name of its own. Received: "):
+        upscale_to_zarr(image_of(8, 9), "/", tiny_network(), overwrite=True)
+
+
 def test_unfinished_work_is_no_source_of_its_own_target(tiny_network: Any, tmp_path: Path) -> None:
     target = tmp_path / "a.zarr"
     steps = upscale_to_zarr_steps(image_of(110, 130), target, tiny_network(), tile_size=11)
