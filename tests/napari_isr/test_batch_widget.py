@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import time
 from pathlib import Path
 
 import numpy as np
@@ -25,15 +24,6 @@ from src_models.user_models import user_model_folder
 
 def click(qtbot, button):
     qtbot.mouseClick(button.native, Qt.MouseButton.LeftButton)
-
-
-def awake_time():
-    """Seconds on the clock, less those in which this thread waited for a processor."""
-    try:
-        waited = int(Path("/proc/thread-self/schedstat").read_text().split()[1]) / 1e9
-    except OSError:  # not Linux
-        waited = 0.0
-    return time.monotonic() - waited
 
 
 def grey(seed=0, shape=(12, 14)):
@@ -477,26 +467,9 @@ def test_closing_during_a_run_leaves_no_thread_and_no_half_file(widget, slow, ch
     assert not list((slow / "upscaled").glob(".*part"))
 
 
-def longest_pause(qtbot, action):
-    """Return the longest time in which the window did not answer, in seconds.
-
-    Other programs, and Python's garbage, can only add to it: what the best of three runs shows is
-    the widget's own.
-    """
-    pauses = []
-    while len(pauses) < 3 and not (pauses and min(pauses) < 0.2):
-        ticks = [awake_time()]
-        timer = QTimer()
-        timer.timeout.connect(lambda ticks=ticks: ticks.append(awake_time()))
-        timer.start(5)
-        action()
-        qtbot.wait(100)
-        timer.stop()
-        pauses.append(max(np.diff(ticks)))
-    return min(pauses)
-
-
-def test_ten_thousand_files_do_not_stop_the_window(widget, tmp_path, choose, finish, qtbot):
+def test_ten_thousand_files_do_not_stop_the_window(
+    widget, tmp_path, choose, finish, qtbot, longest_gap
+):
     place = tmp_path / "many"
     place.mkdir()
     for number in range(10_000):
@@ -507,17 +480,17 @@ def test_ten_thousand_files_do_not_stop_the_window(widget, tmp_path, choose, fin
         widget.fields.folder.line_edit.value = str(tmp_path)
         choose(widget, place)
 
-    assert longest_pause(qtbot, look) < 0.2
+    assert longest_gap(look) < 0.2
     assert "10,000 files" in widget.plan_note.text
 
     def work():
         click(qtbot, widget.run)
         finish(widget)
 
-    assert longest_pause(qtbot, work) < 0.2
+    assert longest_gap(work) < 0.2
     assert states(widget)[:2] in (["done", "failed"], ["was done before", "failed"])
     assert "9,999 failed" in widget.status.text
-    assert longest_pause(qtbot, lambda: widget.only_failed.native.click()) < 0.2
+    assert longest_gap(lambda: widget.only_failed.native.click()) < 0.2
 
 
 @pytest.mark.slow
