@@ -24,6 +24,8 @@ from src_models.engine_errors import our_errors
 from src_models.errors import NetworkError, OutOfMemoryError
 from src_models.graph import walk
 from src_models.memory import bytes_per_pixel, is_little
+from src_models.openvino_operations import OpenVinoOperations
+from src_models.openvino_winograd import WinogradOperations, saves_time
 from src_models.weight_file import Weights, fingerprint
 
 # The plugin's own choice may be bfloat16, which is off by several grey levels.
@@ -34,7 +36,7 @@ _MOST_SHAPES = 4
 _IDLE_S = 5.0
 # Of `write_down`: raised when it writes a network down in another way, which rounds otherwise, so
 # that nothing that an older version compiled is taken for this one's.
-_VERSION = 3
+_VERSION = 4
 
 
 class OpenVinoEngine:
@@ -166,7 +168,7 @@ class OpenVinoEngine:
         return fingerprint(self._weights, repr(made_of))
 
 
-def write_down(description: ModelDescription, weights: Weights, shape: Sequence[int | None]) -> Any:
+def write_down(description: ModelDescription, weights: Weights, shape: Sequence[int]) -> Any:
     """Return a network as an OpenVINO model.
 
     Parameters
@@ -186,74 +188,11 @@ def write_down(description: ModelDescription, weights: Weights, shape: Sequence[
     import openvino
     from openvino import opset13
 
+    operations = OpenVinoOperations(weights)
+    if saves_time(description.network, shape):
+        operations = WinogradOperations(weights, shape[1])
     image = opset13.parameter(list(shape), np.float32, name="image")
     channels_first = opset13.transpose(image, np.array([0, 3, 1, 2]))
-    answer = walk(description.network, channels_first, OpenVinoOperations(weights))
-    channels_last = opset13.transpose(answer, np.array([0, 2, 3, 1]))
+    answer = walk(description.network, channels_first, operations)
+    channels_last = opset13.transpose(operations.whole(answer), np.array([0, 2, 3, 1]))
     return openvino.Model([channels_last], [image], description.config.network)
-
-
-class OpenVinoOperations:
-    """The network's operations as OpenVINO's, on features ``(B, C, H, W)``."""
-
-    def __init__(self, weights: Weights) -> None:
-        from openvino import opset13
-
-        self._weights, self._ops = weights, opset13
-
-    def conv(self, x: Any, name: str, relu: bool = False) -> Any:
-        """Run a convolution, see `src_models.graph.Operations`."""
-        kernel, bias = self._weights[f"{name}/kernel"], self._weights[f"{name}/bias"]
-        answer = self._sum(x if isinstance(x, list) else [x], kernel, bias)
-        return self._ops.relu(answer) if relu else answer
-
-    def fuse(self, parts: Sequence[Any], name: str, factor: float = 1.0) -> Any:
-        """Close a dense block: the middle of its kernel adds the first part as well."""
-        kernel = self._weights[f"{name}/kernel"] * np.float32(factor)
-        bias = self._weights[f"{name}/bias"] * np.float32(factor)
-        middle, channels = kernel.shape[0] // 2, bias.size
-        kernel[middle, middle, :channels] += np.eye(channels, dtype=np.float32)
-        return self._sum(parts, kernel, bias)
-
-    def _sum(
-        self, parts: Sequence[Any], kernel: NDArray[np.float32], bias: NDArray[np.float32]
-    ) -> Any:
-        """Convolve parts of features, each with its channels of a kernel, and add the answers."""
-        pad = [kernel.shape[0] // 2] * 2
-        answer, start = self._ops.constant(bias.reshape(1, -1, 1, 1)), 0
-        for part in parts:
-            stop = start + part.get_output_partial_shape(0)[1].get_length()
-            own = np.ascontiguousarray(kernel[:, :, start:stop].transpose(3, 2, 0, 1))
-            filters = self._ops.constant(own)
-            convolved = self._ops.convolution(part, filters, [1, 1], pad, pad, [1, 1])
-            answer, start = self._ops.add(convolved, answer), stop
-        return answer
-
-    def concat(self, parts: Sequence[Any]) -> list[Any]:
-        """Leave the parts as they are: a convolution of all is the sum of one of each.
-
-        So nothing is copied, and no part is kept for the others.
-        """
-        return list(parts)
-
-    def add(self, a: Any, b: Any, factor: float = 1.0) -> Any:
-        """Return ``a + factor * b``."""
-        if factor != 1:
-            b = self._ops.multiply(b, self._ops.constant(np.float32(factor)))
-        return self._ops.add(a, b)
-
-    def shuffle(self, x: Any, scale: int) -> Any:
-        """Make pixels of channels."""
-        return self._ops.depth_to_space(x, "blocks_first", scale)
-
-    def repeat(self, x: Any, scale: int) -> Any:
-        """Repeat each pixel along Y and X."""
-        return self._ops.interpolate(
-            x,
-            np.array([scale, scale], np.float32),
-            "nearest",
-            "scales",
-            coordinate_transformation_mode="asymmetric",
-            nearest_mode="floor",
-            axes=np.array([2, 3]),
-        )

@@ -15,7 +15,7 @@ import numpy as np
 from src_models.description import ModelDescription
 from src_models.graph import walk
 from src_models.onnx_engine import OPSET, OnnxOperations
-from src_models.openvino_engine import OpenVinoOperations
+from src_models.openvino_operations import OpenVinoOperations
 from src_models.tile_work import default_overlap
 from src_models.weight_file import Weights
 
