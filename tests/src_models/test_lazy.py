@@ -195,7 +195,7 @@ def test_what_cannot_be_saved_runs_here_and_is_not_sent(repeating: Any) -> None:
         pickle.dumps(SharedModel(repeating()))
 
 
-@pytest.mark.parametrize("size", [(1, 2), (23, 5), (100, 301), (640, 999)])
+@pytest.mark.parametrize("size", [(1, 2), (23, 5), (100, 301), (130, 199)])
 @pytest.mark.parametrize("tile", [1, 10, 33, 1000])
 @pytest.mark.parametrize("overlap", [0, 8, 50])
 @pytest.mark.parametrize("reflect", [True, False])
