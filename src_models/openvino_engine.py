@@ -32,6 +32,8 @@ from src_models.weight_file import Weights, fingerprint
 _SETTINGS = {"INFERENCE_PRECISION_HINT": "f32", "PERFORMANCE_HINT": "LATENCY"}
 # The shapes of the tiles of an image, of a preview, and of the parts of a lazy array.
 _MOST_SHAPES = 4
+# Where each takes hundreds of megabytes: a tile upright and on its side, for the self-ensemble.
+_MOST_WIDE_SHAPES = 2
 # For so long the memory for features is kept for a next image, a preview or a part of a lazy array.
 _IDLE_S = 5.0
 # Of `write_down`: raised when it writes a network down in another way, which rounds otherwise, so
@@ -140,7 +142,8 @@ class OpenVinoEngine:
     def _request(self, shape: tuple[int, ...]) -> Any:
         """Return what runs batches of a shape: a fixed one is a tenth faster than any."""
         if shape not in self._requests:
-            while len(self._requests) >= _MOST_SHAPES:
+            is_wide = saves_time(self.description.network, shape)
+            while len(self._requests) >= (_MOST_WIDE_SHAPES if is_wide else _MOST_SHAPES):
                 self._requests.popitem(last=False)
             self._requests[shape] = self._compile(shape).create_infer_request()
         self._requests.move_to_end(shape)

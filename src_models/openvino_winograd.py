@@ -36,8 +36,8 @@ _OF_KERNEL = np.array(
 # Fewer channels, and the sums before and after the products take all the time that these save.
 _FEWEST_CHANNELS = 32
 # Of pixels times squared channels: from here on one tile saves about the time that the larger
-# network takes longer to compile (docs/performance.md).
-_LEAST_WORK = 2**28
+# network takes longer to compile for its shape (docs/performance.md).
+_LEAST_WORK = 2**30
 
 
 def saves_time(config: NetworkConfig, shape: Sequence[int]) -> bool:
@@ -54,7 +54,8 @@ def saves_time(config: NetworkConfig, shape: Sequence[int]) -> bool:
         return False  # on ARM OpenVINO's own convolutions are Winograd's
     channels = min(config.G, config.G0)
     work = math.prod(shape[:3]) * channels**2
-    return channels >= _FEWEST_CHANNELS and work >= _LEAST_WORK
+    is_wide = config.kernel_size == 3 and channels >= _FEWEST_CHANNELS
+    return is_wide and work >= _LEAST_WORK
 
 
 @dataclass(slots=True, eq=False)
@@ -70,6 +71,8 @@ class RowPhases:
 
 class WinogradOperations(OpenVinoOperations):
     """The network's operations as OpenVINO's, on features ``(B, C, H, W)`` or `RowPhases`.
+
+    What comes after the enlargement has other rows and is written in the usual way.
 
     Parameters
     ----------
@@ -122,7 +125,8 @@ class WinogradOperations(OpenVinoOperations):
         self, parts: Sequence[Any], kernel: NDArray[np.float32], bias: NDArray[np.float32]
     ) -> Any:
         are_phases = any(isinstance(part, RowPhases) for part in parts)
-        if kernel.shape[:2] == (3, 3) and min(kernel.shape[2:]) >= _FEWEST_CHANNELS:
+        is_wide = kernel.shape[:2] == (3, 3) and min(kernel.shape[2:]) >= _FEWEST_CHANNELS
+        if is_wide and all(self._has_the_images_rows(part) for part in parts):
             return self._products([self._phases(part) for part in parts], kernel, bias)
         if kernel.shape[:2] == (1, 1) and are_phases:
             phased = [self._phases(part).phases for part in parts]
@@ -130,8 +134,11 @@ class WinogradOperations(OpenVinoOperations):
                 super(WinogradOperations, self)._sum(rows, kernel, bias)
                 for rows in zip(*phased, strict=True)
             ]
-            return RowPhases(self._without_more_rows(sums))
+            return RowPhases(self._ending_in_zeros(sums))
         return super()._sum([self.whole(part) for part in parts], kernel, bias)
+
+    def _has_the_images_rows(self, x: Any) -> bool:
+        return isinstance(x, RowPhases) or x.get_output_shape(0)[2] == self._height
 
     def _products(
         self, parts: list[RowPhases], kernel: NDArray[np.float32], bias: NDArray[np.float32]
@@ -155,7 +162,7 @@ class WinogradOperations(OpenVinoOperations):
             ops.add(even, times(far_even, 4)),
             product(5, ops.add(odd, times(far_odd, 8))),
         ]
-        return RowPhases(self._without_more_rows(rows))
+        return RowPhases(self._ending_in_zeros(rows))
 
     def _transformed(self, x: RowPhases) -> list[Any]:
         """Return what the six products take; kept, for more than one convolution reads it."""
@@ -183,15 +190,15 @@ class WinogradOperations(OpenVinoOperations):
         if id(x) not in self._split:
             ops, more = self._ops, -self._height % _ROWS
             padded = self._padded(x, 0, more) if more else x
-            stop, step, all_taken = list(padded.get_output_shape(0)), [1, 1, _ROWS, 1], [0] * 4
+            stop, step, as_given = list(padded.get_output_shape(0)), [1, 1, _ROWS, 1], [0] * 4
             phases = [
-                ops.strided_slice(padded, [0, 0, i, 0], stop, step, all_taken, all_taken)
+                ops.strided_slice(padded, [0, 0, i, 0], stop, step, as_given, as_given)
                 for i in range(_ROWS)
             ]
             self._split[id(x)] = x, RowPhases(phases)
         return self._split[id(x)][1]
 
-    def _without_more_rows(self, phases: list[Any]) -> list[Any]:
+    def _ending_in_zeros(self, phases: list[Any]) -> list[Any]:
         """Make the rows past the last one zero again, as the next convolution pads with them."""
         more = -self._height % _ROWS
         mask = np.ones((1, 1, -(-self._height // _ROWS), 1), np.float32)

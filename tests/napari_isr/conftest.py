@@ -23,8 +23,6 @@ from src_models.interpolation_start import start_as_interpolation
 @pytest.fixture(autouse=True, scope="module")
 def _libraries_apart() -> Iterator[None]:
     """Spare the garbage collector what the libraries hold: it took two fifths of these tests."""
-    import src_models.backend  # noqa: F401 - whose import makes most of it
-
     gc.collect()
     gc.freeze()
     yield
@@ -89,7 +87,8 @@ def finish(qtbot):
 def awake_time() -> float:
     """Seconds on the clock, less those in which this thread waited for a processor.
 
-    What other programs on the machine take from it is not what a widget is judged by.
+    What other programs and threads take of a machine's few processors is not what a widget is
+    judged by; waiting for Python's lock counts.
     """
     try:
         waited = int(Path("/proc/thread-self/schedstat").read_text().split()[1]) / 1e9
