@@ -35,7 +35,7 @@ NETWORKS = {
 }
 
 
-@pytest.fixture(params=NETWORKS)
+@pytest.fixture(scope="module", params=NETWORKS)
 def network(request: pytest.FixtureRequest) -> tuple[Any, Weights]:
     """Give a network with weights and biases that all count."""
     rng = np.random.default_rng(1)
@@ -91,10 +91,10 @@ def test_each_wide_convolution_takes_six_products_of_one_row(network: tuple[Any,
         for conv in model.config.convs()
         if conv.kernel == 3 and min(conv.inputs, conv.filters) >= 32 and conv.at_scale == 1
     ]
-    assert len(wide) > 2
+    assert len(wide) > 1
     parts = 0
     for conv in wide:
-        kind, *_, last = conv.name.split("_")
+        kind, last = conv.name.split("_")[0], conv.name.split("_")[-1]
         # The c-th convolution of a dense block takes c parts, the one that closes it all of them.
         in_block = {"F": int(last) if last.isdigit() else 1, "LFF": model.config.C + 1}
         parts += max(in_block.get(kind, 1), 1)
