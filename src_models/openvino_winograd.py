@@ -35,8 +35,8 @@ _OF_KERNEL = np.array(
 )
 # Fewer channels, and the sums before and after the products take all the time that these save.
 _FEWEST_CHANNELS = 32
-# Of pixels times squared channels: from here on one tile saves about the time that the larger
-# network takes longer to compile for its shape (docs/performance.md).
+# Of pixels times squared channels: from here on one tile should save about the time that the larger
+# network takes longer to compile for its shape, by what smaller tiles saved (docs/performance.md).
 _LEAST_WORK = 2**30
 
 
@@ -85,8 +85,8 @@ class WinogradOperations(OpenVinoOperations):
     def __init__(self, weights: Weights, height: int) -> None:
         super().__init__(weights)
         self._height = height
-        # By identity, for tensors compare as networks do; each is kept with its phases.
         self._constants: dict[tuple[str, bytes], Any] = {}
+        # By identity, for tensors compare as networks do; each is kept with its phases.
         self._split: dict[int, tuple[Any, RowPhases]] = {}
 
     def whole(self, x: Any) -> Any:
@@ -152,10 +152,10 @@ class WinogradOperations(OpenVinoOperations):
             return self._convolve([part[number] for part in taken], kernels[number], onto)
 
         # The second product goes into each of the four rows once, so the bias rides on it.
-        once = product(1, ops.constant(bias.reshape(1, -1, 1, 1)))
-        twice, thrice, last = (product(number) for number in (2, 3, 4))
-        even, odd = ops.add(once, twice), ops.subtract(once, twice)
-        far_even, far_odd = ops.add(thrice, last), ops.subtract(thrice, last)
+        near = product(1, ops.constant(bias.reshape(1, -1, 1, 1))), product(2)
+        far = product(3), product(4)
+        even, odd = ops.add(*near), ops.subtract(*near)
+        far_even, far_odd = ops.add(*far), ops.subtract(*far)
         rows = [
             product(0, ops.add(even, far_even)),
             ops.add(odd, times(far_odd, 2)),
