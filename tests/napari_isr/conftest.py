@@ -119,3 +119,21 @@ def longest_gap(qtbot) -> Callable[..., float]:
         return min(gaps)
 
     return measure
+
+
+@pytest.fixture
+def allowed_gap(longest_gap) -> Callable[..., float]:
+    """Give how long a window may not answer: 0.2 s, or what napari takes to show a large layer.
+
+    The latter, on a slow machine, is not a widget's.
+    """
+
+    def measure(viewer) -> float:
+        image = np.random.default_rng(0).integers(0, 4096, (4096, 4096)).astype(np.uint16)
+        before = [*viewer.layers]
+        allowed = max(0.2, longest_gap(lambda: viewer.add_image(image)))
+        for layer in [layer for layer in viewer.layers if layer not in before]:
+            viewer.layers.remove(layer)
+        return allowed
+
+    return measure
