@@ -2,8 +2,8 @@
 
     python benchmarks/large_image.py --size 8192 --folder /somewhere/with/room
 
-Runs in processes of their own: 1024 x 1024 pixels for comparison, then the large image in one go,
-then once more with a kill -9 half way and a second start.
+Runs in processes of their own: the large image in one go, in turns with one of 1024 x 1024 pixels
+for comparison, then once more with a kill -9 half way and a second start.
 """
 
 from __future__ import annotations
@@ -14,23 +14,30 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
+from turns import READY, TakingTurns
 
-WORK = """
-import resource, sys, time
+BEGIN = """
+import itertools, resource, sys
 import numpy as np
-from src_models import upscale, upscale_to_zarr_steps
-upscale(np.zeros((1024, 1024), np.uint16), sys.argv[3])  # loads and compiles the network
-started = time.monotonic()
-for step in upscale_to_zarr_steps(sys.argv[1], sys.argv[2], sys.argv[3]):
+from src_models import upscale, upscale_to_zarr, upscale_to_zarr_steps
+source, target, model = sys.argv[1:]
+upscale(np.zeros((1024, 1024), np.uint16), model)  # loads and compiles the network
+"""
+ONCE = """
+for step in upscale_to_zarr_steps(source, target, model):
     print(step.done, step.total, flush=True)
 peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-seconds = time.monotonic() - started
-print(f"seconds {seconds:.2f} peak_gib {peak:.2f}")
+print(f"peak {peak:.2f} GiB")
 """
+AGAIN = """
+for number in itertools.count():
+    upscale_to_zarr(source, target, model, overwrite=True)
+    print(number, flush=True)
+"""
+WAIT = f"print({READY!r}, flush=True); sys.stdin.readline()"
 
 
 def make_source(path: Path, size: int) -> None:
@@ -52,9 +59,37 @@ def make_source(path: Path, size: int) -> None:
     group.attrs["ome"] = {"version": "0.5", "multiscales": [scales]}
 
 
+def compare(folder: Path, size: int, model: str) -> None:
+    """Upscale the large image, in turns with one of 1024 x 1024 pixels again and again."""
+    images = {}
+    for side, work in ((1024, AGAIN), (size, ONCE)):
+        make_source(folder / f"{side}.zarr", side)
+        script = "\n".join([BEGIN, WAIT, work])
+        source, target = (str(folder / f"{side}{end}.zarr") for end in ("", "-x2"))
+        images[side] = TakingTurns([sys.executable, "-c", script, source, target, model])
+    try:
+        for image in images.values():
+            if answer := image.wait_until_ready():
+                raise SystemExit(answer)
+        while not images[size].has_ended:
+            for image in images.values():
+                image.take_turn()
+    finally:
+        for image in images.values():
+            image.end()
+    whole, small = images[size].said[-1], images[1024].said
+    large = whole[0] / (size / 1000) ** 2
+    each = small[-1][0] / len(small) / 1.024**2
+    print(
+        f"{size}: {whole[0]:.1f} s, {large:.2f} s per megapixel, {whole[1]}; 1024, {len(small)} "
+        f"times: {each:.2f} s per megapixel; {large / each:.2f} times as much for the large one",
+        flush=True,
+    )
+
+
 def upscale(source: Path, target: Path, model: str, kill_at: float = 2.0) -> str:
     """Run one process; kill it once that share of the blocks is done. Return what it said last."""
-    command = [sys.executable, "-c", WORK, str(source), str(target), model]
+    command = [sys.executable, "-c", BEGIN + ONCE, str(source), str(target), model]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     said = ""
@@ -86,19 +121,9 @@ def main() -> None:
     options = parser.parse_args()
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     options.folder.mkdir(parents=True, exist_ok=True)
-    for size in (1024, options.size):
-        source = options.folder / f"{size}.zarr"
-        make_source(source, size)
-        started = time.monotonic()
-        said = upscale(source, options.folder / f"{size}-x2.zarr", options.model)
-        seconds = float(said.split()[1])
-        print(
-            f"{size}: {said}, {seconds / (size / 1000) ** 2:.3f} s per megapixel, "
-            f"{time.monotonic() - started:.1f} s with the start",
-            flush=True,
-        )
+    compare(options.folder, options.size, options.model)
     if not options.once:
-        target = options.folder / "killed.zarr"
+        source, target = (options.folder / f"{n}.zarr" for n in (options.size, "killed"))
         print("killed at", upscale(source, target, options.model, kill_at=0.5), flush=True)
         print("went on, per whole:", upscale(source, target, options.model))
         print("equal:", same(target, options.folder / f"{options.size}-x2.zarr"))

@@ -3,9 +3,9 @@
 ``python benchmarks/upscaling.py`` prints one table from one run: seconds per megapixel of input,
 the useful operations per second as a share of this machine's float32 matrix product, and the peak
 memory, for each network, engine and image size. Operations spent on overlap and padding don't
-count. Each line has a process of its own. They take turns, with a second of matrix products between
-them, and the medians of a few rounds count: times by ISR's are told round by round, with their
-range, because what else a machine does changes from minute to minute.
+count. Each line has a process of its own, and so have the matrix products. All of them run in
+turns of a second, and are halted between, because what else a machine does changes from one second
+to the next: so it meets all alike. Only a process's own turns count as its time.
 
 - ``openvino``, ``onnxruntime``, ``keras``: `src_models.upscale` with its default settings.
 - ``isr``: as ISR did it. The image in patches of 50 pixels with 2 pixels of padding on each side,
@@ -17,21 +17,19 @@ range, because what else a machine does changes from minute to minute.
 from __future__ import annotations
 
 import argparse
+import functools
 import itertools
 import json
-import os
+import math
 import platform
 import resource
-import statistics
-import subprocess
 import sys
-import time
-from collections.abc import Callable
-from pathlib import Path
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from turns import READY, TakingTurns
 
 from src_models.config import NetworkConfig
 from src_models.description import ModelDescription
@@ -43,9 +41,10 @@ from src_models.timing import processors_in_words
 NETWORKS = {name: describe_model(name) for name in ("microscopy-x2", "psnr-small", "gans")}
 ENGINES = ["openvino", "onnxruntime", "keras", "isr", "torch"]
 PATCH, PADDING, BATCH = 50, 2, 10
-MATRIX = 2048
-READY = "ready"
-TURN_S = 2  # for so long at least, as the first image takes its memory anew
+MATRIX, PRODUCTS = 2048, 4
+PRODUCT = 2 * MATRIX**3 * PRODUCTS  # operations
+MATRIX_PRODUCT = "matrix product"
+LEAST_S = 5.0
 Image = NDArray[np.uint8]
 
 
@@ -126,134 +125,138 @@ def by_torch(description: ModelDescription) -> Callable[[Image], object]:
     return run
 
 
-def matrix_product(seconds: float = 1.0) -> float:
-    """Return the speed of large float32 matrix products, in operations per second."""
+def by_matrix() -> Callable[[], object]:
+    """Return a few large float32 matrix products."""
     a = np.random.default_rng(0).random((MATRIX, MATRIX), np.float32)
-    np.matmul(a, a)
-    started, products = time.perf_counter(), 0
-    while time.perf_counter() < started + seconds:
-        np.matmul(a, a)
-        products += 1
-    return 2 * MATRIX**3 * products / (time.perf_counter() - started)
+    return lambda: [np.matmul(a, a) for _ in range(PRODUCTS)]
 
 
 def serve(network: str, engine: str, size: int) -> None:
-    """Be the process of one line of the table: upscale whenever a line comes in."""
-    description = NETWORKS[network]
-    channels = () if description.channels == 1 else (description.channels,)
-    image = np.random.default_rng(0).integers(0, 256, (size, size, *channels), np.uint8)
-    made = {"isr": by_isr, "torch": by_torch}.get(engine)
-    try:
-        run = made(description) if made else by_library(description, engine)
-    except ImportError as missing:
-        print(missing)
-        return
-    run(image[:128, :128])  # what is done once a session
-    run(image)
+    """Be the process of one line of the table: upscale again and again, and tell of each time."""
+    if engine == MATRIX_PRODUCT:
+        work = by_matrix()
+    else:
+        description = NETWORKS[network]
+        channels = () if description.channels == 1 else (description.channels,)
+        image = np.random.default_rng(0).integers(0, 256, (size, size, *channels), np.uint8)
+        made = {"isr": by_isr, "torch": by_torch}.get(engine)
+        try:
+            run = made(description) if made else by_library(description, engine)
+        except ImportError as missing:
+            print(missing)
+            return
+        run(image[:128, :128])  # what is done once a session
+        work = functools.partial(run, image)
+    work()
     print(READY, flush=True)
-    for _ in sys.stdin:
-        times: list[float] = []
-        while sum(times) < TURN_S:
-            started = time.perf_counter()
-            run(image)
-            times.append(time.perf_counter() - started)
+    sys.stdin.readline()
+    while True:
+        work()
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        peak *= 1 if sys.platform == "darwin" else 1024
-        print(json.dumps({"seconds": statistics.median(times), "peak_bytes": peak}), flush=True)
+        print(peak * (1 if sys.platform == "darwin" else 1024), flush=True)
 
 
 class Case:
-    """One line of the table, in a process of its own."""
+    """One line of the table, in a process of its own.
+
+    Attributes
+    ----------
+    process : TakingTurns
+        It says its peak memory in bytes after each image.
+    """
 
     def __init__(self, python: str, network: str, engine: str, size: int) -> None:
         self.network, self.engine, self.size = network, engine, size
-        self.seconds: list[float] = []
-        self.matrix_product: list[float] = []
-        self.peak_bytes = 0
-        root = str(Path(__file__).parents[1])
-        paths = os.pathsep.join([root, os.environ.get("PYTHONPATH", "")])
-        self._process = subprocess.Popen(
-            [python, __file__, "--case", json.dumps([network, engine, size])],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            text=True,
-            env={**os.environ, "PYTHONPATH": paths, "TF_CPP_MIN_LOG_LEVEL": "3"},
+        self.process = TakingTurns(
+            [python, __file__, "--case", json.dumps([network, engine, size])]
         )
 
-    def _line(self) -> str:
-        assert self._process.stdout is not None
-        return self._process.stdout.readline()
+    @property
+    def done(self) -> list[float]:
+        """What its clock told as it began and as each image was done."""
+        return [0.0, *(clock for clock, _ in self.process.said)]
 
     def is_ready(self) -> bool:
         """Wait for the process, and tell whether it can do it."""
-        answer = self._line().strip() or "the process ended"
-        if answer != READY:
+        if answer := self.process.wait_until_ready():
             print(
                 f"{self.network} {self.engine} {self.size}: not measured ({answer})",
                 file=sys.stderr,
             )
-        return answer == READY
+        return not answer
 
-    def take_turn(self, before: float) -> float:
-        """Measure once; take the speed of matrix products before it, and return that after it."""
-        assert self._process.stdin is not None
-        self._process.stdin.write("turn\n")
-        self._process.stdin.flush()
-        answer = json.loads(self._line())
-        after = matrix_product()
-        self.seconds.append(answer["seconds"])
-        self.matrix_product.append((before + after) / 2)
-        self.peak_bytes = answer["peak_bytes"]
-        print(
-            f"{self.network} {self.size} {self.engine}: {self.seconds[-1]:.2f} s", file=sys.stderr
-        )
-        return after
+    def take_turn(self) -> None:
+        """Run for a moment.
 
-    def end(self) -> None:
-        """End the process."""
-        self._process.communicate()
+        Raises
+        ------
+        RuntimeError
+            If the process has ended, as where memory ran out.
+        """
+        if self.process.has_ended:
+            raise RuntimeError(f"{self.network} {self.size} with {self.engine} ended.")
+        self.process.take_turn()
+
+    def images_by(self, clock: Sequence[float]) -> NDArray[np.float64]:
+        """Return how many images were done by times of the clock, parts of one counted."""
+        done: NDArray[np.float64] = np.interp(clock, self.done, range(len(self.done)))
+        return done
 
 
 def measure(cases: list[Case], rounds: int) -> list[Case]:
-    """Let cases take turns, so that what else the machine does meets all alike."""
-    able = [case for case in cases if case.is_ready()]
-    speed = matrix_product()
-    for _ in range(rounds):
-        for case in able:
-            speed = case.take_turn(speed)
-    for case in cases:
-        case.end()
+    """Let cases take turns until each has done so many images, and all have reached that moment."""
+    enough = math.inf
+    try:
+        able = [case for case in cases if case.is_ready()]
+        while any(case.done[-1] < enough for case in able):
+            for case in able:
+                case.take_turn()
+            if math.isinf(enough) and all(len(case.done) > rounds for case in able):
+                enough = max(LEAST_S, *(case.done[rounds] for case in able))
+            images = ", ".join(f"{len(case.done) - 1} {case.engine}" for case in able)
+            print(f"{able[-1].network} {able[-1].size}: {images}", end="\r", file=sys.stderr)
+    finally:
+        for case in cases:
+            case.process.end()
+    print(file=sys.stderr)
     return able
 
 
-def table(results: list[Case]) -> str:
-    """Return the results as a table in Markdown."""
-    products = np.concatenate([case.matrix_product for case in results]) / 1e9
+def times_faster(case: Case, other: Case) -> NDArray[np.float64]:
+    """Return how many images a case did in the time in which another did each of its own."""
+    # All took turns of the same length, so their clocks tell the same moments.
+    until = [moment for moment in other.done if moment <= case.done[-1]]
+    return np.diff(case.images_by(until))
+
+
+def table(results: list[list[Case]]) -> str:
+    """Return the results as a table in Markdown; the cases of a list took turns."""
+    products = [PRODUCT * (len(matrix.done) - 1) / matrix.done[-1] / 1e9 for matrix, *_ in results]
     lines = [
-        f"Matrix product: {np.median(products):.0f} GFLOP/s ({products.min():.0f} to "
-        f"{products.max():.0f}) on {processors_in_words()}, Python {platform.python_version()}.",
+        f"Matrix product: {min(products):.0f} to {max(products):.0f} GFLOP/s on "
+        f"{processors_in_words()}, Python {platform.python_version()}.",
         "",
         "| network | input | engine | s | s per megapixel | GFLOP/s | share of matrix product "
         "| times ISR's way | peak MiB |",
         "|---|---|---|---|---|---|---|---|---|",
     ]
-    isr = {(case.network, case.size): case.seconds for case in results if case.engine == "isr"}
-    for case in results:
-        config, pixels = NETWORKS[case.network].config, case.size**2
-        seconds = np.array(case.seconds)
-        speeds = config.operations_per_pixel * pixels / seconds
-        share = np.median(speeds / case.matrix_product)
-        faster = ""
-        if (case.network, case.size) in isr:
-            ratios = np.array(isr[case.network, case.size]) / seconds
-            faster = f"{np.median(ratios):.2f} ({ratios.min():.2f} to {ratios.max():.2f})"
-        lines.append(
-            f"| {case.network} | {case.size}x{case.size}x{config.c_dim} | {case.engine} "
-            f"| {np.median(seconds):.2f} | {np.median(seconds) / pixels * 1e6:.2f} "
-            f"| {np.median(speeds) / 1e9:.0f} | {share:.2f} | {faster} "
-            f"| {case.peak_bytes / 2**20:.0f} |"
-        )
+    for matrix, *cases in results:
+        for case in cases:
+            config, pixels = NETWORKS[case.network].config, case.size**2
+            images, taken = len(case.done) - 1, case.done[-1]
+            seconds = taken / images
+            operations = config.operations_per_pixel * pixels * images
+            share = operations / (PRODUCT * matrix.images_by([taken])[0])
+            faster = "1.00" if case.engine == "isr" else ""
+            for isr in [other for other in cases if other.engine == "isr" and other is not case]:
+                ratios = times_faster(case, isr)
+                faster = f"{ratios.mean():.2f} ({ratios.min():.2f} to {ratios.max():.2f})"
+            lines.append(
+                f"| {case.network} | {case.size}x{case.size}x{config.c_dim} | {case.engine} "
+                f"| {seconds:.2f} | {seconds / pixels * 1e6:.2f} "
+                f"| {operations / taken / 1e9:.0f} | {share:.2f} | {faster} "
+                f"| {int(case.process.said[-1][1]) / 2**20:.0f} |"
+            )
     return "\n".join(lines)
 
 
@@ -274,9 +277,9 @@ def main() -> None:
     for network, size in itertools.product(args.networks, args.sizes):
         cases = [
             Case(args.torch_python if engine == "torch" else sys.executable, network, engine, size)
-            for engine in args.engines
+            for engine in [MATRIX_PRODUCT, *args.engines]
         ]
-        results += measure(cases, args.rounds)
+        results.append(measure(cases, args.rounds))
     print(table(results))
 
 
