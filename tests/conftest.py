@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import gc
 import os
 import random
 import subprocess
@@ -33,6 +34,15 @@ def _compiled_apart(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(compiled_cache, "compiled_folder", lambda: folder / "compiled")
         yield
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _libraries_apart() -> Iterator[None]:
+    """Spare the garbage collector what libraries hold: that took two fifths of widgets' tests."""
+    gc.collect()
+    gc.freeze()
+    yield
+    gc.unfreeze()
 
 
 @pytest.fixture(autouse=True)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import gc
 import os
 import runpy
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -18,15 +17,6 @@ from qtpy.QtCore import QTimer
 from napari_isr._upscale_widget import UpscaleWidget
 from src_models import RDN
 from src_models.interpolation_start import start_as_interpolation
-
-
-@pytest.fixture(autouse=True, scope="module")
-def _libraries_apart() -> Iterator[None]:
-    """Spare the garbage collector what the libraries hold: it took two fifths of these tests."""
-    gc.collect()
-    gc.freeze()
-    yield
-    gc.unfreeze()
 
 
 @pytest.fixture
