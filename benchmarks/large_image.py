@@ -27,7 +27,7 @@ source, target, model = sys.argv[1:]
 upscale(np.zeros((1024, 1024), np.uint16), model)  # loads and compiles the network
 """
 ONCE = """
-for step in upscale_to_zarr_steps(source, target, model):
+for step in upscale_to_zarr_steps(source, target, model, overwrite=True):
     print(step.done, step.total, flush=True)
 peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
 print(f"peak {peak:.2f} GiB")
@@ -78,6 +78,8 @@ def compare(folder: Path, size: int, model: str) -> None:
         for image in images.values():
             image.end()
     whole, small = images[size].said[-1], images[1024].said
+    if not whole[1].startswith("peak"):
+        raise SystemExit(f"The large image was not finished, but ended after {whole[1]!r} blocks.")
     large = whole[0] / (size / 1000) ** 2
     each = small[-1][0] / len(small) / 1.024**2
     print(
@@ -114,11 +116,13 @@ def same(a: Path, b: Path) -> bool:
 def main() -> None:
     """Print a line for each run."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--size", type=int, default=8192)
+    parser.add_argument("--size", type=int, default=8192, help="2048 or more")
     parser.add_argument("--folder", type=Path, required=True)
     parser.add_argument("--model", default="microscopy-x2")
     parser.add_argument("--once", action="store_true", help="leave the killed run out")
     options = parser.parse_args()
+    if options.size < 2048:
+        parser.error(f"A large image has 2048 x 2048 pixels or more. Received: {options.size}.")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     options.folder.mkdir(parents=True, exist_ok=True)
     compare(options.folder, options.size, options.model)

@@ -83,7 +83,10 @@ class TakingTurns:
                 self.said.append((self.clock + running, line.strip()))
 
     def take_turn(self) -> None:
-        """Run for a second, or until the process ends."""
+        """Run for a second, or until the process ends; not at all once it has."""
+        if self._process.poll() is not None:
+            self._listener.join()
+            return
         with self._lock:
             self._resumed = time.perf_counter()
             self._process.resume()

@@ -222,16 +222,19 @@ def measure(cases: list[Case], rounds: int) -> list[Case]:
     return able
 
 
-def times_faster(case: Case, other: Case) -> NDArray[np.float64]:
+def times_faster(case: Case, other: Case, until: float) -> NDArray[np.float64]:
     """Return how many images a case did in the time in which another did each of its own."""
     # All took turns of the same length, so their clocks tell the same moments.
-    until = [moment for moment in other.done if moment <= case.done[-1]]
-    return np.diff(case.images_by(until))
+    return np.diff(case.images_by([moment for moment in other.done if moment <= until]))
 
 
 def table(results: list[list[Case]]) -> str:
     """Return the results as a table in Markdown; the cases of a list took turns."""
-    products = [PRODUCT * (len(matrix.done) - 1) / matrix.done[-1] / 1e9 for matrix, *_ in results]
+    windows = [min(case.done[-1] for case in cases) for cases in results]
+    products = [
+        PRODUCT * cases[0].images_by([until])[0] / until / 1e9
+        for cases, until in zip(results, windows, strict=True)
+    ]
     lines = [
         f"Matrix product: {min(products):.0f} to {max(products):.0f} GFLOP/s on "
         f"{processors_in_words()}, Python {platform.python_version()}.",
@@ -240,21 +243,22 @@ def table(results: list[list[Case]]) -> str:
         "| times ISR's way | peak MiB |",
         "|---|---|---|---|---|---|---|---|---|",
     ]
-    for matrix, *cases in results:
+    for (matrix, *cases), until in zip(results, windows, strict=True):
         for case in cases:
             config, pixels = NETWORKS[case.network].config, case.size**2
-            images, taken = len(case.done) - 1, case.done[-1]
-            seconds = taken / images
+            images = case.images_by([until])[0]
+            seconds = until / images
             operations = config.operations_per_pixel * pixels * images
-            share = operations / (PRODUCT * matrix.images_by([taken])[0])
+            share = operations / (PRODUCT * matrix.images_by([until])[0])
             faster = "1.00" if case.engine == "isr" else ""
             for isr in [other for other in cases if other.engine == "isr" and other is not case]:
-                ratios = times_faster(case, isr)
-                faster = f"{ratios.mean():.2f} ({ratios.min():.2f} to {ratios.max():.2f})"
+                ratios = times_faster(case, isr, until)
+                faster = f"{images / isr.images_by([until])[0]:.2f} "
+                faster += f"({ratios.min():.2f} to {ratios.max():.2f})"
             lines.append(
                 f"| {case.network} | {case.size}x{case.size}x{config.c_dim} | {case.engine} "
                 f"| {seconds:.2f} | {seconds / pixels * 1e6:.2f} "
-                f"| {operations / taken / 1e9:.0f} | {share:.2f} | {faster} "
+                f"| {operations / until / 1e9:.0f} | {share:.2f} | {faster} "
                 f"| {int(case.process.said[-1][1]) / 2**20:.0f} |"
             )
     return "\n".join(lines)
