@@ -90,7 +90,8 @@ class OpenVinoEngine:
         try:
             return self._answer(batch)
         except OutOfMemoryError:
-            self._requests.clear()  # of the memory a part may have been taken
+            with self._lock:
+                self._requests.clear()  # of the memory a part may have been taken
             raise
 
     def _answer(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:

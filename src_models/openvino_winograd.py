@@ -53,7 +53,8 @@ def saves_time(config: NetworkConfig, shape: Sequence[int]) -> bool:
     if -1 in shape or platform.machine().lower() not in ("x86_64", "amd64"):
         return False  # on ARM OpenVINO's own convolutions are Winograd's
     channels = min(config.G, config.G0)
-    work = math.prod(shape[:3]) * channels**2
+    # Not by the batch's length, so that the last, shorter batch of an image is no exception.
+    work = math.prod(shape[1:3]) * channels**2
     is_wide = config.kernel_size == 3 and channels >= _FEWEST_CHANNELS
     return is_wide and work >= _LEAST_WORK
 

@@ -131,7 +131,7 @@ def test_it_is_for_wide_networks_on_large_tiles(monkeypatch: pytest.MonkeyPatch)
     gans = RRDNConfig(C=4, D=3, G=32, G0=32, T=10, x=4, c_dim=3)
     assert saves_time(psnr_small, (1, 512, 512, 3))
     assert not saves_time(psnr_small, (1, 511, 512, 3))
-    assert saves_time(psnr_small, (4, 256, 256, 3))
+    assert not saves_time(psnr_small, (8, 511, 512, 3))  # nor in the last, shorter batch
     assert saves_time(gans, (1, 1024, 1024, 3))
     assert not saves_time(gans, (1, 512, 512, 3))
     assert not saves_time(replace(psnr_small, kernel_size=5), (1, 1024, 1024, 3))
