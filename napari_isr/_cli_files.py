@@ -131,7 +131,7 @@ def _compare(truth: Picture, image: Picture) -> dict[str, float]:
             f"Received: {truth.axes} {shapes[0]} and {image.axes} {shapes[1]}. "
             "Give a result and the truth at its own size."
         )
-    data_range = usual_range(np.asarray(truth.array))
+    data_range = usual_range(a)  # without alpha
     record = asdict(compare_with_truth(a, b, data_range=data_range))
     if math.isnan(record["ssim"]):
         record.pop("ssim")

@@ -32,7 +32,8 @@ def notes_on(
         picture = image if isinstance(image, Picture) else read_image(image)
         picture = picture if axes is None else picture.with_axes(axes)
         chosen = model or (_FOR_COLOURS if picture.rgb else DEFAULT_MODEL)
-        found = check_image(picture.array, picture.axes, chosen)
+        # All over the plane: pixels that are not read in parts are read as a whole in any case.
+        found = check_image(picture.loaded().array, picture.axes, chosen)
         return [*picture.notes, *(finding.message for finding in found)]
     except SuperResolutionError:
         return []

@@ -248,7 +248,7 @@ def subtracting(request: Request, row: Row) -> Generator[Step, None, NewLayer]:
     fit: dict[str, float] = {}
     if with_truth and request.fits and row.closeness is not None:
         fit = {"gain": row.closeness.gain, "offset": row.closeness.offset}
-    pixels = difference(image, reference, origin.axes, **fit)
+    pixels = difference(image, reference, origin.axes, rgb=origin.rgb, **fit)
     yield Step(1, 2, "Finding the range of differences …")
     index = row.candidate.index[: pixels.ndim]
     limit = symmetric_limit(np.asarray(pixels[index]))

@@ -133,4 +133,6 @@ def _top(values: NDArray[Any]) -> float:
     """Return where the colours of an uncertainty end: single pixels may lie above."""
     flat = values.ravel()[:: max(values.size // _SAMPLE, 1)]
     finite = flat[np.isfinite(flat)]
-    return float(np.percentile(finite, 99.8)) if finite.size and finite.any() else 1.0
+    if not finite.any():
+        return 1.0
+    return float(np.percentile(finite, 99.8)) or float(finite.max())  # spots on nothing

@@ -235,12 +235,14 @@ class UpscaleWidget(UpscalePanel, WhileOpen):
             return
         # napari makes the result active; what is to be upscaled stays chosen all the same.
         self._chosen.follows = False
-        self._viewer.add_layer(layer)
-        further = judging_layers(source, layer.name, settings.trust, result)
-        for other in further:
-            self._viewer.add_layer(other)
-        self._viewer.layers.selection.active = layer
-        self._chosen.follows = True
+        try:
+            self._viewer.add_layer(layer)
+            further = judging_layers(source, layer.name, settings.trust, result)
+            for other in further:
+                self._viewer.add_layer(other)
+            self._viewer.layers.selection.active = layer
+        finally:
+            self._chosen.follows = True
         words = []
         if lazy:
             words.append("Zoom in: it is computed as you look at it.")

@@ -73,6 +73,8 @@ class Closeness:
 def usual_range(truth: NDArray[Any]) -> float:
     """Return the `data_range` to compare with: 255 of uint8, else the truth's central 99.8 %.
 
+    Where those are one value, as of spots on nothing, it is from the lowest to the highest.
+
     Parameters
     ----------
     truth : ndarray
@@ -81,7 +83,9 @@ def usual_range(truth: NDArray[Any]) -> float:
     if truth.dtype == np.uint8:
         return 255.0
     finite = truth[np.isfinite(truth)].astype(np.float64)
-    return (metrics.robust_range(finite) if finite.size else 0.0) or 1.0
+    if not finite.size:
+        return 1.0
+    return metrics.robust_range(finite) or float(np.ptp(finite)) or 1.0
 
 
 def compare_with_truth(
@@ -249,6 +253,7 @@ def difference(
     reference: ArrayLike,
     axes: str,
     *,
+    rgb: bool | None = None,
     gain: float = 1.0,
     offset: float = 0.0,
 ) -> Any:
@@ -259,7 +264,10 @@ def difference(
     image, reference : array-like
         Of equal shape.
     axes : str
-        Of both. Channels at the end, after Y and X, are colours: they are averaged, without alpha.
+        Of both.
+    rgb : bool, optional
+        Whether channels are colours, which are averaged, without alpha. By default they are at the
+        end, after Y and X.
     gain, offset : float
         That the image is given first, as by `Closeness`.
 
@@ -280,13 +288,13 @@ def difference(
         )
     a, b = (_by_planes(x, axes).astype(np.float64) for x in (image, reference))
     result = gain * a + offset - b
-    if axes.endswith("YXC"):
+    if axes.endswith("YXC") if rgb is None else rgb:
         result = result[..., :3].mean(axis=-1)
     return result.astype(np.float32)
 
 
 def brightness(plane: NDArray[Any]) -> NDArray[np.float64]:
-    """Return the mean over channels, with the median in place of what is not finite.
+    """Return the mean over channels; not finite where one of them is not.
 
     Parameters
     ----------
@@ -299,12 +307,8 @@ def brightness(plane: NDArray[Any]) -> NDArray[np.float64]:
         ``(Y, X)``.
     """
     values = plane.astype(np.float64)
-    if values.ndim == 3:
-        values = values.mean(axis=-1)
-    finite = np.isfinite(values)
-    if finite.all():
-        return values
-    return np.where(finite, values, np.median(values[finite]) if finite.any() else 0.0)
+    with np.errstate(invalid="ignore"):  # of infinities of both signs
+        return values.mean(axis=-1) if values.ndim == 3 else values
 
 
 def symmetric_limit(values: NDArray[Any]) -> float:

@@ -25,7 +25,7 @@ def psnr(truth: NDArray[Any], image: NDArray[Any], *, data_range: float) -> floa
         In dB; infinite for equal images.
     """
     error = float(np.mean((truth.astype(np.float64) - image.astype(np.float64)) ** 2))
-    return math.inf if error == 0 else 10 * math.log10(data_range**2 / error)
+    return math.inf if error == 0 else 20 * math.log10(data_range) - 10 * math.log10(error)
 
 
 def robust_range(image: NDArray[Any]) -> float:

@@ -38,3 +38,11 @@ def test_info_tells_of_an_image_what_speaks_against_upscaling_it(isr):
     assert "note           " in done.stdout
     record = json.loads(isr("info", "clipped.tif", "--json").stdout)
     assert all(note in done.stdout for note in record["notes"])
+
+
+def test_a_file_is_looked_at_all_over(isr, tmp_path):
+    image = gaussian_filter(np.random.default_rng(0).random((128, 128)), 1)
+    stack = np.zeros((9, 128, 128), np.uint16)  # the middle plane is blank
+    stack[2] = stack[6] = np.minimum((image - image.min()) / np.ptp(image) * 6000, 4095)
+    tifffile.imwrite(tmp_path / "stack.tif", stack, imagej=True, metadata={"axes": "ZYX"})
+    assert "% of the pixels are saturated" in isr("info", "stack.tif").stdout

@@ -172,6 +172,12 @@ def test_compare_tells_how_close_images_are(isr, tmp_path) -> None:
     as_floats = json.loads(isr("compare", "a.png", "b.tif", "--json").stdout)
     assert as_floats["psnr"] == pytest.approx(record["psnr"]), "the range is the truth's"
     assert "PSNR" in isr("compare", "a.png", "a.png").stdout
+    for name, more in (("a", 0), ("b", 5)):
+        grey = (truth[..., None].astype(np.uint16) + more).repeat(4, axis=-1)
+        grey[..., 3] = 65535
+        tifffile.imwrite(tmp_path / f"{name}4.tif", grey, photometric="rgb", extrasamples=[2])
+    with_alpha = json.loads(isr("compare", "a4.tif", "b4.tif", "--json").stdout)
+    assert with_alpha["psnr"] == pytest.approx(record["psnr"], abs=0.5), "alpha is no brightness"
     wrong = isr("compare", "a.png", "c.png")
     assert wrong.returncode == 2
     assert "equally large" in wrong.stderr

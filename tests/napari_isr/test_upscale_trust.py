@@ -245,6 +245,18 @@ def test_progress_moves_and_cancel_works_among_the_eight(ready, trust, qtbot, fi
     assert len(viewer.layers) == 1
 
 
+def test_spots_on_nothing_have_an_expected_error_too(tiny_model_file):
+    from napari.layers import Image
+
+    spots = np.zeros((900, 900), np.uint16)
+    spots[300:304, 300:304] = 50_000
+    _, doubt = napari_isr.upscale(
+        Image(spots, name="spots"), tiny_model_file, uncertainty="expected error"
+    )
+    assert np.count_nonzero(doubt.data) < 0.002 * doubt.data.size
+    assert doubt.contrast_limits[1] == doubt.data.max() > 0
+
+
 @pytest.mark.parametrize("kind", SHAPES)
 def test_the_console_gives_the_same_layers(tiny_model_file, kind):
     from napari.layers import Image
