@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from napari.utils.transforms import Affine
 from numpy.typing import NDArray
 
 from napari_isr._compare_request import Candidate, Request, is_made_from, record_of
@@ -110,7 +111,7 @@ def check(
             )
         else:
             truth_candidate = found
-    size, unit = _pixel_size(taken)
+    size, unit = pixel_size(taken)
     fits = fits and truth_candidate is not None
     request = Request(origin, fitting, truth_candidate, size, unit, place, fits)
     return Check("", result_words, truth_words, _hint(request, units), request)
@@ -179,10 +180,14 @@ def _fit(layer: napari.layers.Image, origin: Candidate) -> Candidate | str:
     return Candidate(taken, layer, factor, origin.index, str(record_of(layer).get("model", "")))
 
 
-def _pixel_size(source: LayerSource) -> tuple[float, str]:
+def pixel_size(source: LayerSource) -> tuple[float, str]:
     """Return the size of a pixel of the input and its unit; 1 px where it has none."""
     at = [source.axes.index(axis) for axis in "YX"]
-    sizes = [abs(float(source.placement["scale"][i])) for i in at]
+    placed = source.placement
+    own = Affine(scale=placed["scale"], rotate=placed["rotate"], shear=placed["shear"])
+    # The size of pixels may be in either of the two.
+    steps = placed["affine"].linear_matrix @ own.linear_matrix
+    sizes = [float(np.linalg.norm(steps[:, i])) for i in at]
     units = [str(source.placement["units"][i]) for i in at]
     is_square = abs(sizes[0] - sizes[1]) <= _SQUARE * max(sizes) and sizes[0] > 0
     if units[0] in _NO_UNITS or units[0] != units[1] or not is_square:
@@ -193,7 +198,9 @@ def _pixel_size(source: LayerSource) -> tuple[float, str]:
 def _hint(request: Request, units: Units) -> str:
     """Say of layers that do not lie on the input what that means."""
     corners = _edges(request.input, units)
-    pixel = np.abs(corners[1] - corners[0]).max() / max(request.input.source.array.shape)
+    source = request.input.source
+    longest = max(source.array.shape[source.axes.index(axis)] for axis in "YX")
+    pixel = np.abs(corners[1] - corners[0]).max() / longest
     layers = [*request.results, *([request.truth] if request.truth else [])]
     astray = [c.name for c in layers if np.abs(_edges(c, units) - corners).max() > pixel / 2]
     if not astray:

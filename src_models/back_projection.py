@@ -90,6 +90,8 @@ def keep_intensities_steps(
             if dtype.kind in "iu":
                 info = np.iinfo(dtype)
                 high = _rounded(high, low, scale, float(info.min), float(info.max))
+            else:
+                high = _in_range(high, low, scale, float(np.finfo(dtype).max))
             stack.write(out, plane, large, _ALL, as_dtype(high, dtype)[..., None])
             yield
     return out
@@ -141,15 +143,39 @@ def _rounded(
     high: NDArray[np.float64], low: NDArray[np.float64], scale: int, least: float, most: float
 ) -> NDArray[np.float64]:
     """Return whole numbers from `least` to `most` whose blocks have the means `low` exactly."""
-    height, width = low.shape
-    cells = high.reshape(height, scale, width, scale).swapaxes(1, 2).reshape(height, width, -1)
     total = low * scale**2
-    cells = _within(cells, total, least, most)
+    cells = _within(_cells(high, scale), total, least, most)
     whole = np.floor(cells)
     # The largest fractions are rounded up, as many as the sum asks for.
     rank = np.argsort(np.argsort(whole - cells, axis=-1, kind="stable"), axis=-1, kind="stable")
     whole += rank < np.rint(total - whole.sum(axis=-1))[..., None]
-    return np.asarray(whole.reshape(height, width, scale, scale).swapaxes(1, 2).reshape(high.shape))
+    return _of_cells(whole, scale)
+
+
+def _in_range(
+    high: NDArray[np.float64], low: NDArray[np.float64], scale: int, most: float
+) -> NDArray[np.float64]:
+    """Return floats from ``-most`` to `most` whose blocks have the means `low`."""
+    cells = _cells(high, scale)
+    known = np.isfinite(cells).all(axis=-1) & np.isfinite(low)
+    if known.any():
+        total = low[known] * scale**2
+        cells[known] = _within(cells[known], total, -most, most)
+    return _of_cells(cells, scale)
+
+
+def _cells(high: NDArray[np.float64], scale: int) -> NDArray[np.float64]:
+    """Return the pixels of each block side by side, ``(Y, X, scale * scale)``."""
+    height, width = high.shape[0] // scale, high.shape[1] // scale
+    blocks = high.reshape(height, scale, width, scale).swapaxes(1, 2)
+    return blocks.reshape(height, width, scale**2).copy()
+
+
+def _of_cells(cells: NDArray[np.float64], scale: int) -> NDArray[np.float64]:
+    """Return the image that `_cells` took apart."""
+    height, width = cells.shape[:2]
+    blocks = cells.reshape(height, width, scale, scale).swapaxes(1, 2)
+    return blocks.reshape(height * scale, width * scale)
 
 
 def _within(

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from qtpy.QtCore import QPoint, Qt
 
+from napari_isr._compare_fit import pixel_size
 from napari_isr._compare_widget import CompareWidget
 from napari_isr._layers import LayerSource, visible_region
 from napari_isr._world import from_world, to_world, world_units
@@ -47,6 +48,13 @@ def measured(qtbot, finish, widget):
     finish(widget)
     assert widget.measured is not None, widget.status.text
     return widget.measured
+
+
+def test_the_size_of_pixels_may_be_in_the_affine(make_napari_viewer, truth):
+    viewer = make_napari_viewer()
+    affine = np.diag([0.2, 0.2, 1.0])
+    layer = viewer.add_image(binned(truth[0], 2), units=("um", "um"), affine=affine)
+    assert pixel_size(LayerSource.of(layer, "YX")) == (pytest.approx(0.2), "µm")
 
 
 def test_the_plane_that_is_shown_is_measured(ready, qtbot, finish, truth):
