@@ -156,6 +156,8 @@ def _in_range(
     high: NDArray[np.float64], low: NDArray[np.float64], scale: int, most: float
 ) -> NDArray[np.float64]:
     """Return floats from ``-most`` to `most` whose blocks have the means `low`."""
+    if np.all(np.abs(high) <= most, where=np.isfinite(high)):
+        return high
     cells = _cells(high, scale)
     known = np.isfinite(cells).all(axis=-1) & np.isfinite(low)
     if known.any():
@@ -168,7 +170,7 @@ def _cells(high: NDArray[np.float64], scale: int) -> NDArray[np.float64]:
     """Return the pixels of each block side by side, ``(Y, X, scale * scale)``."""
     height, width = high.shape[0] // scale, high.shape[1] // scale
     blocks = high.reshape(height, scale, width, scale).swapaxes(1, 2)
-    return blocks.reshape(height, width, scale**2).copy()
+    return blocks.reshape(height, width, scale**2)
 
 
 def _of_cells(cells: NDArray[np.float64], scale: int) -> NDArray[np.float64]:

@@ -253,7 +253,7 @@ def difference(
     reference: ArrayLike,
     axes: str,
     *,
-    rgb: bool | None = None,
+    rgb: bool = False,
     gain: float = 1.0,
     offset: float = 0.0,
 ) -> Any:
@@ -265,9 +265,8 @@ def difference(
         Of equal shape.
     axes : str
         Of both.
-    rgb : bool, optional
-        Whether channels are colours, which are averaged, without alpha. By default they are at the
-        end, after Y and X.
+    rgb : bool
+        Channels, at the end, are colours: they are averaged, without alpha.
     gain, offset : float
         That the image is given first, as by `Closeness`.
 
@@ -288,7 +287,7 @@ def difference(
         )
     a, b = (_by_planes(x, axes).astype(np.float64) for x in (image, reference))
     result = gain * a + offset - b
-    if axes.endswith("YXC") if rgb is None else rgb:
+    if rgb:
         result = result[..., :3].mean(axis=-1)
     return result.astype(np.float32)
 

@@ -165,3 +165,14 @@ def test_rows_at_a_time_are_the_rows_of_the_whole(monkeypatch: pytest.MonkeyPatc
     whole = keep_intensities(result, image, "YX", 3)
     monkeypatch.setattr(back_projection, "_ROWS", 4)
     np.testing.assert_array_equal(keep_intensities(result, image, "YX", 3), whole)
+
+
+def test_floats_near_the_largest_are_kept_without_a_warning() -> None:
+    image = np.full((3, 4), 1e308)
+    kept = keep_intensities(image.repeat(2, 0).repeat(2, 1), image, "YX", 2)
+    assert np.isfinite(kept).all()
+    top = np.full((2, 2), np.finfo(np.float16).max)
+    result = np.full((4, 4), 7e4)
+    result[::2, ::2] = np.nan  # in every block
+    kept = keep_intensities(result, top, "YX", 2)
+    np.testing.assert_array_equal(np.isnan(kept), np.isnan(result))

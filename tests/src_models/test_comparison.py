@@ -190,7 +190,7 @@ def test_differences_have_signs_whatever_the_dtype(truth, image):
 def test_the_difference_of_colours_is_that_of_their_mean_without_alpha():
     one, other = np.zeros((4, 5, 4)), np.ones((4, 5, 4))
     other[..., 3] = 255
-    np.testing.assert_array_equal(difference(one, other, "YXC"), np.full((4, 5), -1))
+    np.testing.assert_array_equal(difference(one, other, "YXC", rgb=True), np.full((4, 5), -1))
 
 
 def test_brightness_is_the_mean_of_colours_and_hides_no_hole(truth):
@@ -204,7 +204,7 @@ def test_brightness_is_the_mean_of_colours_and_hides_no_hole(truth):
 
 def test_channels_that_are_no_colours_are_subtracted_one_by_one(truth):
     channels = np.stack([truth, truth], axis=-1)
-    found = difference(channels + 1, channels, "YXC", rgb=False)
+    found = difference(channels + 1, channels, "YXC")
     np.testing.assert_array_equal(found, np.ones_like(found))
     assert found.shape == channels.shape
 
