@@ -35,6 +35,10 @@ class TorchOperations:
         """Close a dense block."""
         return self.add(parts[0], self.conv(self.concat(parts), name), factor)
 
+    def fuse_blocks(self, blocks: Sequence[Any], name: str) -> Any:
+        """Convolve what the blocks made."""
+        return self.conv(self.concat(blocks), name)
+
     def add(self, a: Any, b: Any, factor: float = 1.0) -> Any:
         """Return ``a + factor * b``."""
         return torch.add(a, b, alpha=factor)

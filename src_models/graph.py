@@ -28,6 +28,9 @@ class Operations(Protocol[Tensor]):
     def fuse(self, parts: Sequence[Tensor], name: str, factor: float = 1.0) -> Tensor:
         """Return the first part plus `factor` times the convolution of all: a dense block's end."""
 
+    def fuse_blocks(self, blocks: Sequence[Tensor], name: str) -> Tensor:
+        """Run the 1x1 convolution of what all dense blocks made: global feature fusion."""
+
     def add(self, a: Tensor, b: Tensor, factor: float = 1.0) -> Tensor:
         """Return ``a + factor * b``."""
 
@@ -68,7 +71,7 @@ def _walk_rdn(config: RDNConfig, image: Tensor, ops: Operations[Tensor]) -> Tens
         dense = _dense(x, [f"F_{d}_{c}" for c in range(1, config.C + 1)], ops)
         x = ops.fuse(dense, f"LFF_{d}")
         blocks.append(x)
-    x = ops.conv(ops.conv(_joined(blocks, ops), "GFF_1"), "GFF_2")
+    x = ops.conv(ops.fuse_blocks(blocks, "GFF_1"), "GFF_2")
     x = ops.add(x, first)
     x = ops.conv(ops.conv(x, "UPN1", relu=True), "UPN2", relu=True)
     x = ops.conv(x, "UPN3")

@@ -13,7 +13,11 @@ from src_models.free_memory import free_memory
 _SMALLEST, _USUAL = 32, 512
 # (1 + 2 / 44)**2 = 1.093: tiles of 44 times the overlap spend under a tenth of the work on it.
 _TIMES_OVERLAP = 44
-_LANES = 16
+# To so many channels the processor's libraries round up; OpenVINO to fewer, if at all.
+_LANES = {"openvino": 8}
+_MOST_LANES = 16
+# The one convolution that takes what all blocks made, which other engines join for it.
+_JOINS_BLOCKS = "GFF_1"
 # Peak resident memory over what `_features` says, as measured (docs/performance.md): OpenVINO
 # 0.6 to 1.1, Keras on TensorFlow 1.1 to 1.7, ONNX Runtime 1.2 to 2.4, the highest for a network
 # of 8 features, whose tiles are small anyway.
@@ -31,34 +35,34 @@ def bytes_per_pixel(config: AnyConfig, engine: str = "keras") -> int:
         What runs it: ``"keras"``, ``"openvino"`` or ``"onnxruntime"``; any other is taken to need
         as much as the one that needs the most.
     """
-    features = _features(config, copies=engine != "openvino")
+    features = _features(config, engine != "openvino", _LANES.get(engine, _MOST_LANES))
     return math.ceil(4 * features * _OVER.get(engine, max(_OVER.values())))
 
 
-def _features(config: AnyConfig, copies: bool) -> int:
+def _features(config: AnyConfig, copies: bool, lanes: int) -> int:
     """Return how many numbers per input pixel are there at once, in the widest place.
 
-    Those are the blocks that wait to be joined with their joint copy, if the engine `copies` what
-    it joins, or with a dense block's; or what a convolution takes and gives, whose channels the
-    processor's libraries round up to 16.
+    Those are a dense block's; where the engine `copies` what it joins, with the blocks that wait
+    to be joined, or these with their joint copy; or what a convolution takes and gives, whose
+    channels are rounded up to whole `lanes`.
     """
     if isinstance(config, OnnxConfig):
         return config.features
     dense = config.G0 + config.C * config.G
-    if isinstance(config, RDNConfig):
+    widest = 3 * config.G0 + 2 * dense
+    if isinstance(config, RDNConfig) and copies:
         waiting = config.D * config.G0
-        widest = waiting + 2 * config.G0 + max(waiting * copies, 2 * dense)
-    else:
-        widest = 3 * config.G0 + 2 * dense
+        widest = waiting + 2 * config.G0 + max(waiting, 2 * dense)
     convs = (
-        (_rounded_up(conv.inputs) + _rounded_up(conv.filters)) * conv.at_scale**2
+        (_rounded_up(conv.inputs, lanes) + _rounded_up(conv.filters, lanes)) * conv.at_scale**2
         for conv in config.convs()
+        if copies or conv.name != _JOINS_BLOCKS
     )
     return max(widest, *convs) + config.c_dim * config.x**2
 
 
-def _rounded_up(channels: int) -> int:
-    return -(-channels // _LANES) * _LANES
+def _rounded_up(channels: int, lanes: int) -> int:
+    return -(-channels // lanes) * lanes
 
 
 def choose_tile_size(

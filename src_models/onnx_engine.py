@@ -190,6 +190,10 @@ class OnnxOperations:
         """Close a dense block, see `src_models.graph.Operations`."""
         return self.add(parts[0], self.conv(self.concat(parts), name), factor)
 
+    def fuse_blocks(self, blocks: Sequence[str], name: str) -> str:
+        """Convolve what the blocks made, see `src_models.graph.Operations`."""
+        return self.conv(self.concat(blocks), name)
+
     def add(self, a: str, b: str, factor: float = 1.0) -> str:
         """Return ``a + factor * b``."""
         if factor != 1:

@@ -38,7 +38,7 @@ _MOST_WIDE_SHAPES = 2
 _IDLE_S = 5.0
 # Of `write_down`: raised when it writes a network down in another way, which rounds otherwise, so
 # that nothing that an older version compiled is taken for this one's.
-_VERSION = 4
+_VERSION = 5
 
 
 class OpenVinoEngine:

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from src_models.config import NetworkConfig
+from src_models.config import NetworkConfig, RDNConfig
 from src_models.openvino_operations import OpenVinoOperations
 from src_models.weight_file import Weights
 
@@ -35,6 +35,10 @@ _OF_KERNEL = np.array(
 )
 # Fewer channels, and the sums before and after the products take all the time that these save.
 _FEWEST_CHANNELS = 32
+# Of channels times the wide convolutions, on average, that take what a step of a dense block made:
+# for each such step the sums before the products are made once. 96 (gans) saved an eighth of the
+# time, 64 (an RDN of C=3, G=32) nothing.
+_LEAST_USE = 80
 # Of pixels times squared channels: from here on one tile should save about the time that the larger
 # network takes longer to compile for its shape, by what smaller tiles saved (docs/performance.md).
 _LEAST_WORK = 2**30
@@ -55,8 +59,9 @@ def saves_time(config: NetworkConfig, shape: Sequence[int]) -> bool:
     channels = min(config.G, config.G0)
     # Not by the batch's length, so that the last, shorter batch of an image is no exception.
     work = math.prod(shape[1:3]) * channels**2
+    takers = (config.C + (1 if isinstance(config, RDNConfig) else 2)) / 2
     is_wide = config.kernel_size == 3 and channels >= _FEWEST_CHANNELS
-    return is_wide and work >= _LEAST_WORK
+    return is_wide and channels * takers >= _LEAST_USE and work >= _LEAST_WORK
 
 
 @dataclass(slots=True, eq=False)
@@ -116,6 +121,13 @@ class WinogradOperations(OpenVinoOperations):
     def repeat(self, x: Any, scale: int) -> Any:
         """Repeat each pixel along Y and X."""
         return super().repeat(self.whole(x), scale)
+
+    def fuse_blocks(self, blocks: Sequence[Any], name: str) -> RowPhases:
+        """Convolve what the blocks made, see `OpenVinoOperations.fuse_blocks`."""
+        # The phases of one block together, else the first phase of the last block would come first.
+        joined = [self._ops.concat(self._phases(block).phases, 2) for block in blocks]
+        answer = self._ops.split(super().fuse_blocks(joined, name), 2, _ROWS)
+        return RowPhases(self._ending_in_zeros(answer.outputs()))
 
     def _relu(self, x: Any) -> Any:
         if not isinstance(x, RowPhases):

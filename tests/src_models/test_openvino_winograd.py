@@ -52,6 +52,7 @@ def network(request: pytest.FixtureRequest) -> tuple[Any, Weights]:
 @pytest.fixture
 def whatever_the_size(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(openvino_winograd, "_LEAST_WORK", 0)
+    monkeypatch.setattr(openvino_winograd, "_LEAST_USE", 0)
     monkeypatch.setattr(openvino_winograd.platform, "machine", lambda: "x86_64")
 
 
@@ -135,6 +136,8 @@ def test_it_is_for_wide_networks_on_large_tiles(monkeypatch: pytest.MonkeyPatch)
     assert saves_time(gans, (1, 1024, 1024, 3))
     assert not saves_time(gans, (1, 512, 512, 3))
     assert not saves_time(replace(psnr_small, kernel_size=5), (1, 1024, 1024, 3))
+    assert not saves_time(replace(psnr_small, G=32, G0=32), (1, 4096, 4096, 3))
+    assert not saves_time(replace(gans, C=2), (1, 4096, 4096, 3))
     for name in BUNDLED:
         assert not saves_time(describe_model(name).network, (1, 4096, 4096, 1))
     monkeypatch.setattr(openvino_winograd.platform, "machine", lambda: "arm64")
