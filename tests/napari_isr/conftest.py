@@ -88,42 +88,39 @@ def awake_time() -> float:
 
 
 @pytest.fixture
-def longest_gap(qtbot) -> Callable[..., float]:
-    """Give the longest time in which the window did not answer during an action, in seconds.
+def keeps_answering(qtbot) -> Callable[..., None]:
+    """Check that the window answers during an action: within 0.2 s, or napari's own time.
 
-    Other programs, and Python's garbage, can only add to it: what the best of six runs shows is
-    the action's own, and a run that is good enough needs no other.
+    The latter is what napari takes to show a large layer: mostly the window's painting, without a
+    graphics card, which on a slow machine is no widget's fault. Both are measured one after the
+    other, as machines are slow for a while. Other programs, and Python's garbage, can only add to
+    it: what the best of six runs shows is the action's own.
     """
 
-    def measure(action: Callable[[], object], good_enough: float = 0.2) -> float:
-        gaps: list[float] = []
-        while len(gaps) < 6 and not (gaps and min(gaps) < good_enough):
-            ticks = [awake_time()]
-            timer = QTimer()
-            timer.timeout.connect(lambda ticks=ticks: ticks.append(awake_time()))
-            timer.start(5)
-            action()
-            qtbot.wait(300)
-            timer.stop()
-            gaps.append(float(max(np.diff(ticks))))
-        return min(gaps)
+    def longest_gap(action: Callable[[], object]) -> float:
+        ticks = [awake_time()]
+        timer = QTimer()
+        timer.timeout.connect(lambda: ticks.append(awake_time()))
+        timer.start(5)
+        action()
+        qtbot.wait(300)
+        timer.stop()
+        return float(max(np.diff(ticks)))
 
-    return measure
-
-
-@pytest.fixture
-def allowed_gap(longest_gap) -> Callable[..., float]:
-    """Give how long a window may not answer: 0.2 s, or what napari takes to show a large layer.
-
-    The latter, on a slow machine, is not a widget's.
-    """
-
-    def measure(viewer) -> float:
+    def gap_of_napari(viewer) -> float:
         image = np.random.default_rng(0).integers(0, 4096, (4096, 4096)).astype(np.uint16)
-        before = [*viewer.layers]
-        allowed = max(0.2, longest_gap(lambda: viewer.add_image(image)))
+        before, active = [*viewer.layers], viewer.layers.selection.active
+        gap = longest_gap(lambda: viewer.add_image(image))
         for layer in [layer for layer in viewer.layers if layer not in before]:
             viewer.layers.remove(layer)
-        return allowed
+        viewer.layers.selection.active = active
+        return gap
 
-    return measure
+    def check(viewer, action: Callable[[], object]) -> None:
+        seen: list[tuple[float, float]] = []
+        while len(seen) < 6 and not any(own < allowed for own, allowed in seen):
+            own = longest_gap(action)
+            seen.append((own, 0.2 if own < 0.2 else max(0.2, gap_of_napari(viewer))))
+        assert any(own < allowed for own, allowed in seen), seen
+
+    return check

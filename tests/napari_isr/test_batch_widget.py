@@ -468,7 +468,7 @@ def test_closing_during_a_run_leaves_no_thread_and_no_half_file(widget, slow, ch
 
 
 def test_ten_thousand_files_do_not_stop_the_window(
-    widget, tmp_path, choose, finish, qtbot, longest_gap
+    widget, tmp_path, choose, finish, qtbot, keeps_answering
 ):
     place = tmp_path / "many"
     place.mkdir()
@@ -480,17 +480,17 @@ def test_ten_thousand_files_do_not_stop_the_window(
         widget.fields.folder.line_edit.value = str(tmp_path)
         choose(widget, place)
 
-    assert longest_gap(look) < 0.2
+    keeps_answering(widget._viewer, look)
     assert "10,000 files" in widget.plan_note.text
 
     def work():
         click(qtbot, widget.run)
         finish(widget)
 
-    assert longest_gap(work) < 0.2
+    keeps_answering(widget._viewer, work)
     assert states(widget)[:2] in (["done", "failed"], ["was done before", "failed"])
     assert "9,999 failed" in widget.status.text
-    assert longest_gap(lambda: widget.only_failed.native.click()) < 0.2
+    keeps_answering(widget._viewer, lambda: widget.only_failed.native.click())
 
 
 @pytest.mark.slow

@@ -225,7 +225,7 @@ def test_closing_napari_while_running_leaves_no_thread(ready, qtbot):
 
 
 def test_the_event_loop_is_never_blocked_for_long(
-    make_napari_viewer, widget_in, qtbot, finish, longest_gap, allowed_gap
+    make_napari_viewer, widget_in, qtbot, finish, keeps_answering
 ):
     viewer = make_napari_viewer(show=True)
     rng = np.random.default_rng(0)
@@ -238,13 +238,12 @@ def test_the_event_loop_is_never_blocked_for_long(
     assert widget.layer.value is not small
 
     def run() -> None:
+        viewer.layers.selection.active = viewer.layers["big"]
         click(qtbot, widget.run)
         finish(widget, timeout=240_000)
         assert viewer.layers[-1].data.shape == (4096, 4096)
 
-    allowed = allowed_gap(viewer)
-    viewer.layers.selection.active = viewer.layers["big"]
-    assert longest_gap(run, allowed) < allowed
+    keeps_answering(viewer, run)
 
 
 def test_the_preview_of_a_stack_is_the_plane_in_view(ready, qtbot, finish, tiny_model_file):
