@@ -17,7 +17,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
-from turns import READY, TakingTurns
+from turns import READY, TakingTurns, end_in_order
 
 BEGIN = """
 import itertools, resource, sys
@@ -121,6 +121,7 @@ def main() -> None:
     parser.add_argument("--model", default="microscopy-x2")
     parser.add_argument("--once", action="store_true", help="leave the killed run out")
     options = parser.parse_args()
+    end_in_order()
     if options.size < 2048:
         parser.error(f"A large image has 2048 x 2048 pixels or more. Received: {options.size}.")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")

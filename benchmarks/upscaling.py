@@ -29,7 +29,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from turns import READY, TakingTurns
+from turns import READY, TakingTurns, end_in_order
 
 from src_models.config import NetworkConfig
 from src_models.description import ModelDescription
@@ -185,17 +185,13 @@ class Case:
             )
         return not answer
 
-    def take_turn(self) -> None:
-        """Run for a moment.
-
-        Raises
-        ------
-        RuntimeError
-            If the process has ended, as where memory ran out.
-        """
+    def take_turn(self) -> bool:
+        """Run for a moment, and tell whether the process is there still: memory may run out."""
         if self.process.has_ended:
-            raise RuntimeError(f"{self.network} {self.size} with {self.engine} ended.")
+            print(f"{self.network} {self.engine} {self.size}: ended by itself", file=sys.stderr)
+            return False
         self.process.take_turn()
+        return True
 
     def images_by(self, clock: Sequence[float]) -> NDArray[np.float64]:
         """Return how many images were done by times of the clock, parts of one counted."""
@@ -209,8 +205,7 @@ def measure(cases: list[Case], rounds: int) -> list[Case]:
     try:
         able = [case for case in cases if case.is_ready()]
         while any(case.done[-1] < enough for case in able):
-            for case in able:
-                case.take_turn()
+            able = [case for case in able if case.take_turn()]
             if math.isinf(enough) and all(len(case.done) > rounds for case in able):
                 enough = max(LEAST_S, *(case.done[rounds] for case in able))
             images = ", ".join(f"{len(case.done) - 1} {case.engine}" for case in able)
@@ -219,6 +214,8 @@ def measure(cases: list[Case], rounds: int) -> list[Case]:
         for case in cases:
             case.process.end()
     print(file=sys.stderr)
+    if able[:1] != cases[:1]:
+        raise SystemExit("Without the matrix product there is nothing to compare with.")
     return able
 
 
@@ -277,6 +274,7 @@ def main() -> None:
     if args.case:
         serve(*json.loads(args.case))
         return
+    end_in_order()
     results = []
     for network, size in itertools.product(args.networks, args.sizes):
         cases = [

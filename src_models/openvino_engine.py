@@ -72,7 +72,7 @@ class OpenVinoEngine:
         self._core = openvino.Core()
         self._requests: OrderedDict[tuple[int, ...], Any] = OrderedDict()
         self._running: tuple[Any, Any] = None, None
-        self._is_stopped = False
+        self._stopped: set[int] = set()  # batches by identity
         self._lock = threading.Lock()
         self._idle = threading.Timer(_IDLE_S, self._give_back_all)
 
@@ -87,6 +87,7 @@ class OpenVinoEngine:
             If it failed otherwise.
         """
         self._idle.cancel()
+        self._stopped.discard(id(batch))  # one before it, that lay in the same place, may have been
         try:
             return self._answer(batch)
         except OutOfMemoryError:
@@ -96,23 +97,27 @@ class OpenVinoEngine:
 
     def _answer(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
         with our_errors(batch.shape), self._lock:
-            self._is_stopped, self._running = False, (batch, None)
+            self._check_wanted(batch)
+            self._running = batch, None
             try:
                 request = self._request(batch.shape)  # takes seconds, if it is the first one
                 self._running = batch, request
-                if self._is_stopped:
-                    raise NetworkError(f"A batch of shape {batch.shape} was stopped.")
+                self._check_wanted(batch)
                 # Its outputs are copies, so they may be written while the next batch runs.
                 return np.asarray(request.infer([batch], share_inputs=True)[0])
             finally:
                 self._running = None, None
 
+    def _check_wanted(self, batch: NDArray[np.float32]) -> None:
+        if id(batch) in self._stopped:
+            raise NetworkError(f"A batch of shape {batch.shape} was stopped.")
+
     def stop(self, batch: NDArray[np.float32]) -> None:
-        """Make a batch that runs in another thread, or is compiled for, end with an error."""
-        if self._running[0] is batch:
-            self._is_stopped = True  # first, for it may get its request right now
-            if (request := self._running[1]) is not None:
-                request.cancel()
+        """Make a batch that runs in another thread, waits or is compiled for, end with an error."""
+        self._stopped.add(id(batch))  # first, for it may get its request right now
+        running, request = self._running
+        if running is batch and request is not None:
+            request.cancel()
 
     def release(self) -> None:
         """Give back the memory for features: at once if it is much, else unless a batch comes soon.

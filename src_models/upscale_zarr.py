@@ -224,6 +224,11 @@ def _folders_of(source: Any) -> Iterator[Path]:
         for name, layer in source.dask.layers.items():
             if name.startswith("original-"):  # what dask reads from, alone in its layer
                 yield from _folders_of(layer.get(name))
+            # Or, by inline_array=True, what every block is given whole.
+            given = [value for value, index in getattr(layer, "indices", ()) if index is None]
+            for array in given:
+                if hasattr(array, "store"):
+                    yield from _folders_of(array)
     elif (store := getattr(source, "store", None)) is not None:  # a zarr array's
         root = getattr(store, "root", None) or getattr(store, "path", None)  # zarr's own; fsspec's
         if isinstance(root, str | os.PathLike):

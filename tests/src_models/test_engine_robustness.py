@@ -194,7 +194,7 @@ def test_a_closed_call_stops_the_tile_in_work(monkeypatch: pytest.MonkeyPatch) -
     before = set(threading.enumerate())
     image = np.zeros((1500, 1500), np.float32)
     steps = upscale_steps(image, MODEL, engine="openvino", tile_size=1500)
-    while open_engine(MODEL, "openvino")._running[0] is None:
+    while open_engine(MODEL, "openvino")._running[1] is None:  # it is compiled for first
         next(steps)
     started = time.perf_counter()
     steps.close()
@@ -227,6 +227,25 @@ def test_a_batch_is_stopped_while_its_shape_is_compiled() -> None:
         with pytest.raises(NetworkError, match="was stopped"):
             answer.result()
     assert engine.run(batch[:, :8, :8]).shape == (1, 16, 16, 1)
+    engine.release()
+
+
+def test_a_batch_is_stopped_while_it_waits_for_another() -> None:
+    engine: Any = open_engine(MODEL, "openvino")
+    first, second = np.zeros((1, 1200, 1200, 1), np.float32), np.zeros((1, 8, 8, 1), np.float32)
+    with ThreadPoolExecutor(2) as threads:
+        running = threads.submit(engine.run, first)
+        while engine._running[1] is None:
+            pass
+        waiting = threads.submit(engine.run, second)
+        while not waiting.running():
+            pass
+        time.sleep(0.05)  # until it waits
+        engine.stop(second)
+        with pytest.raises(NetworkError, match="was stopped"):
+            waiting.result()
+        assert running.result().shape == (1, 2400, 2400, 1)
+    assert engine.run(second).shape == (1, 16, 16, 1)
     engine.release()
 
 

@@ -393,6 +393,7 @@ OPENED: dict[str, Callable[[Path], Any]] = {
     "as zarr": lambda source: zarr.open_group(source)["full"],
     "as zarr, from the folder around": lambda source: zarr.open_group(source.parent)["A/full"],
     "as dask": lambda source: da.from_zarr(source / "full"),
+    "as dask, inline": lambda source: da.from_zarr(source / "full", inline_array=True) + 1,
     "as part of dask": lambda source: da.from_array(zarr.open_group(source)["full"])[:20] + 1,
 }
 
