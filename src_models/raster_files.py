@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
-from PIL.PngImagePlugin import PngInfo
+from PIL.PngImagePlugin import PngInfo, putchunk
 
 from src_models.errors import InvalidInputError
 from src_models.file_errors import reading
@@ -17,6 +17,8 @@ from src_models.picture import RECORD_KEY, Picture, UnreadPixels, printable
 from src_models.upright import ORIENTATION, SIDEWAYS, upright
 
 _GREY = ("L", "F", "I", "1")
+# Bytes of a PNG file before its other chunks: the signature and the header with its frame.
+_PNG_HEADER = 8 + 25
 
 
 def read_raster(path: Path) -> Picture:
@@ -140,14 +142,24 @@ def write_png(picture: Picture, path: Path) -> None:
     pixels = np.asarray(picture.array)
     if not picture.rgb:
         pixels = pixels.reshape(picture.sizes["Y"], picture.sizes["X"])
-    if picture.rgb and pixels.dtype == np.uint16:
-        import imagecodecs
-
-        path.write_bytes(imagecodecs.png_encode(np.ascontiguousarray(pixels)))
-        return
     text = PngInfo()
     if picture.record:
         text.add_itxt(RECORD_KEY, json.dumps(dict(picture.record)))
+    if picture.rgb and pixels.dtype == np.uint16:
+        _write_deep(pixels, text, path)
+        return
     if pixels.dtype == bool:
         pixels = pixels.astype(np.uint8) * 255
     Image.fromarray(pixels).save(path, format="PNG", pnginfo=text)
+
+
+def _write_deep(pixels: NDArray[np.uint16], text: PngInfo, path: Path) -> None:
+    """Write 16 bits a colour, which Pillow cannot, with the text between header and pixels."""
+    import imagecodecs
+
+    encoded = imagecodecs.png_encode(np.ascontiguousarray(pixels))
+    with path.open("wb") as file:
+        file.write(encoded[:_PNG_HEADER])
+        for kind, content, *_ in text.chunks:
+            putchunk(file, kind, content)
+        file.write(encoded[_PNG_HEADER:])
