@@ -78,8 +78,9 @@ def value_of(row: Row, key: str) -> float | None:
         found = None if row.closeness is None else getattr(row.closeness, key)
         return None if found is None or math.isnan(found) else float(found)
     if key == "agreement":
-        # Rounded down, as in words: 100 are all.
-        return None if row.agreement is None else math.floor(row.agreement * 1000) / 10
+        if row.agreement is None or math.isnan(row.agreement):  # of no pixel, where all are NaN
+            return None
+        return math.floor(row.agreement * 1000) / 10  # rounded down, as in words: 100 are all
     curve = getattr(row, key)
     return None if curve is None else float(curve.resolution)
 

@@ -17,6 +17,7 @@ from scipy.ndimage import gaussian_filter
 
 from napari_isr import _compare_work
 from napari_isr._canvas_cut import canvas_of
+from napari_isr._compare_numbers import columns, value_of, written
 from napari_isr._compare_viewing import CURTAIN, NONE, SIDE_BY_SIDE
 from napari_isr._compare_widget import CompareWidget
 from napari_isr._layers import LayerSource, result_layer
@@ -148,6 +149,19 @@ def test_in_another_session_results_are_known_by_the_name_of_their_source(dock, 
     result = viewer.add_image(sharp, metadata={"napari-isr": record})
     widget.fields.input.value = cells
     assert widget.fields.results.checked == [result]
+
+
+def test_a_plane_of_nothing_has_no_numbers(dock, measure, sharp):
+    viewer, widget = dock()
+    cells = viewer.add_image(np.full((32, 40), np.nan, np.float32), name="cells")
+    add_result(viewer, cells, sharp)
+    widget.fields.input.value = cells
+    row = measure(widget).rows[2]
+    assert np.isnan(row.agreement)
+    assert value_of(row, "agreement") is None
+    assert widget.table.horizontalHeaderItem(0).text() == "Agrees"
+    assert widget.table.item(5, 0).text() == written(row, columns(widget.measured)[0])
+    assert not any(letter.isalnum() for letter in widget.table.item(5, 0).text())
 
 
 def test_the_numbers_are_those_of_the_library(ready, measure, truth, image, sharp):
