@@ -74,6 +74,8 @@ def compare(folder: Path, size: int, model: str) -> None:
         while not images[size].has_ended:
             for image in images.values():
                 image.take_turn()
+            if images[1024].has_ended:
+                raise SystemExit("The small image ended, so there is nothing to compare with.")
     finally:
         for image in images.values():
             image.end()

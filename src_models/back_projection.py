@@ -48,8 +48,8 @@ def keep_intensities(result: NDArray[Any], image: ArrayLike, axes: str, scale: i
     -------
     ndarray
         Shape of the result, dtype of the image. The mean over each block of ``scale * scale``
-        pixels is the input pixel: exactly in integers (of up to 2**53), and to the rounding of
-        the dtype in floats.
+        pixels is the input pixel: exactly in integers (of up to ``2**53 / scale**2``), and to the
+        rounding of the dtype in floats (of float64 up to ``1e308 / scale**2``).
         Alpha and pixels that are not finite stay as they are.
 
     Raises
@@ -135,8 +135,8 @@ def _corrected(
     """Return `high` with the means of its blocks at `low`."""
     with np.errstate(**_UNDEFINED):
         missing = low - binned_mean(high, scale)
-    missing = np.where(np.isfinite(missing), missing, 0.0)
-    return np.asarray(high + missing.repeat(scale, axis=0).repeat(scale, axis=1))
+        missing = np.where(np.isfinite(missing), missing, 0.0)
+        return np.asarray(high + missing.repeat(scale, axis=0).repeat(scale, axis=1))
 
 
 def _rounded(

@@ -15,6 +15,7 @@ from src_models import lazy, memory
 from src_models.config import RDNConfig, RRDNConfig
 from src_models.free_memory import free_memory
 from src_models.memory import bytes_per_pixel, choose_tile_size
+from src_models.openvino_winograd import saves_time
 from src_models.pretrained import BUNDLED, describe_model
 
 ENGINES = ["keras", "openvino", "onnxruntime"]
@@ -59,21 +60,31 @@ def test_the_overlap_costs_under_a_tenth_of_the_work(with_memory, name: str, eng
 
 
 @pytest.mark.parametrize("name", ["psnr-large", "noise-cancel"])
-def test_it_costs_an_eighth_where_networks_are_huge(with_memory, name: str) -> None:
+def test_it_costs_a_seventh_where_networks_are_huge(with_memory, name: str) -> None:
     with_memory(24)
     description = describe_model(name)
     assert description.overlap is not None
     size = choose_tile_size(description.config, description.overlap, 1, "openvino")
-    assert (1 + 2 * description.overlap / size) ** 2 < 1.13
+    assert (1 + 2 * description.overlap / size) ** 2 < 8 / 7
 
 
-@pytest.mark.parametrize("name", [*sorted(BUNDLED), "psnr-small"])
+@pytest.mark.parametrize("name", sorted(BUNDLED))
 def test_so_it_does_where_memory_is_bounded_because_the_image_is_lazy(name: str) -> None:
     description = describe_model(name)
     assert description.overlap is not None
     budget = lazy._TILE_BYTES
     size = choose_tile_size(description.config, description.overlap, 1, "openvino", budget)
     assert (1 + 2 * description.overlap / size) ** 2 < 1.1
+
+
+@pytest.mark.parametrize("name", ["psnr-small", "psnr-large", "noise-cancel", "gans"])
+def test_then_no_network_takes_half_the_multiplications_and_long_to_compile(name: str) -> None:
+    description = describe_model(name)
+    assert description.overlap is not None
+    budget = lazy._TILE_BYTES
+    size = choose_tile_size(description.config, description.overlap, 1, "openvino", budget)
+    side = size + 2 * description.overlap
+    assert not saves_time(description.network, (1, side, side, 3))
 
 
 @pytest.mark.parametrize("gibibytes", [1, 2, 8, 64])
@@ -88,13 +99,12 @@ def test_a_batch_with_its_overlap_fits_into_a_quarter_of_the_free_memory(
 
 
 # Peak resident memory above that of a batch of 32x32 pixels, by the pixels of one of 256x256 (of
-# 384x384 for the small networks, of 1024x1024 for the largest and, on OpenVINO, for that of gans),
-# in bytes.
+# 384x384 for the small networks, of 1024x1024 for the largest), in bytes.
 MEASURED = [
     (MICROSCOPY, {"openvino": 787, "onnxruntime": 1923, "keras": 1700}),
     (PSNR_SMALL, {"openvino": 2349, "onnxruntime": 7680, "keras": 6793}),
     (LARGE, {"openvino": 5338}),
-    (GANS, {"openvino": 2334, "onnxruntime": 3331, "keras": 2979}),
+    (GANS, {"openvino": 2450, "onnxruntime": 3331, "keras": 2979}),
     (
         RDNConfig(C=3, D=6, G=32, G0=32, x=4, c_dim=1, upscaling="shuffle"),
         {"openvino": 1097, "onnxruntime": 2432, "keras": 2519},
