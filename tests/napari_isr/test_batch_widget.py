@@ -49,7 +49,7 @@ def slow(tmp_path):
     """Three images, the second of which takes seconds."""
     place = tmp_path / "slow"
     place.mkdir()
-    for number, depth in enumerate((1, 24, 1)):
+    for number, depth in enumerate((1, 10, 1)):
         tifffile.imwrite(place / f"{number}.tif", grey(number, (depth, 160, 160)))
     return place
 
