@@ -7,13 +7,12 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 from src_models.batch_events import (
     BatchEvent,
@@ -30,7 +29,6 @@ from src_models.errors import InvalidInputError
 from src_models.image_io import remove, temporary_name
 from src_models.pretrained import is_at_hand
 from src_models.provenance import model_identity
-from src_models.source_identity import picture_identity
 
 logger = logging.getLogger(__name__)
 
@@ -64,7 +62,7 @@ def run_batch(
     """
     _check(settings)
     identity = model_identity(settings.model)
-    journal = BatchJournal(settings.journal, _asked(settings, identity), _identify(settings))
+    journal = _open_journal(settings, identity)
     steps = _one_by_one if settings.jobs == 1 else _in_processes
     outcomes: list[Outcome] = []
     with closing(steps(jobs, settings, journal, identity)) as events:
@@ -88,7 +86,7 @@ def preview_batch(
     name = settings.model
     known = not isinstance(name, str) or is_at_hand(name) or Path(name).exists()
     identity = model_identity(name) if known else ""
-    journal = BatchJournal(settings.journal, _asked(settings, identity), _identify(settings))
+    journal = _open_journal(settings, identity)
     images = _images(jobs)
     for job in jobs:
         yield job, decide(job, settings, journal, images)
@@ -105,20 +103,10 @@ def _asked(settings: BatchSettings, identity: str) -> dict[str, Any]:
     }
 
 
-def _identify(settings: BatchSettings) -> Callable[[Job], str] | None:
-    """Return what tells an image that is in no file from a later one of the same name."""
-    read = settings.read
-    if read is None:
-        return None
-
-    def identity(job: Job) -> str:
-        try:
-            return picture_identity(read(job))
-        except Exception:  # whatever a lazy array raises; it is told when its turn comes
-            logger.debug("%s cannot be read.", job.source, exc_info=True)
-            return uuid4().hex  # no image of any other run
-
-    return identity
+def _open_journal(settings: BatchSettings, identity: str) -> BatchJournal:
+    """Open the journal of a batch of files; of images in memory nothing would tell it apart."""
+    folder = settings.journal if settings.read is None else None
+    return BatchJournal(folder, _asked(settings, identity))
 
 
 def _check(settings: BatchSettings) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -28,18 +28,9 @@ class BatchJournal:
         The output folder; None to keep no journal.
     settings : mapping
         What the results depend on; plain JSON values.
-    identify : callable, optional
-        Gives the fingerprint of a job's image, for images that are in no file. Files are known
-        by path, size and time.
     """
 
-    def __init__(
-        self,
-        folder: Path | None,
-        settings: Mapping[str, Any],
-        identify: Callable[[Job], str] | None = None,
-    ) -> None:
-        self._identify = identify
+    def __init__(self, folder: Path | None, settings: Mapping[str, Any]) -> None:
         self._keys: dict[Job, str] = {}
         self._path = None if folder is None else folder / FILE_NAME
         self._settings = hashlib.sha256(
@@ -60,12 +51,8 @@ class BatchJournal:
         return finished
 
     def _key(self, job: Job) -> str:
-        source: list[Any]
-        if self._identify is not None:
-            source = [job.source.name, self._identify(job)]
-        else:
-            state = job.source.stat()
-            source = [os.path.abspath(job.source), state.st_size, state.st_mtime_ns]
+        state = job.source.stat()
+        source = [os.path.abspath(job.source), state.st_size, state.st_mtime_ns]
         text = json.dumps([source, os.path.abspath(job.target), job.format, self._settings])
         return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
 

@@ -70,7 +70,7 @@ def decide(
         reason = "is one of the images, and results are never written over them: choose another"
         return Outcome(job, "failed", f"{there.name!r} {reason} folder for the results.")
     if settings.existing == "skip":
-        return Outcome(job, "skipped", f"There is {there.name!r} already{_of_what(settings)}.")
+        return Outcome(job, "skipped", f"There is {there.name!r} already.")
     if settings.existing == "number":
         number = 2
         while _in_the_way(numbered_job(job, number), settings):
@@ -100,13 +100,6 @@ def _told_of(path: Path) -> Mapping[str, Any]:
     except SuperResolutionError:
         return {}
     return record if record.get("uncertainty") else {}
-
-
-def _of_what(settings: BatchSettings) -> str:
-    """Return what is known of a file that was there, where the journal does not know it."""
-    if settings.read is None or settings.journal is None:
-        return ""
-    return ", and it is not known to be of this image as it is now, with these settings"
 
 
 def work_on(

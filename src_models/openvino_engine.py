@@ -25,20 +25,17 @@ from src_models.errors import NetworkError, OutOfMemoryError
 from src_models.graph import walk
 from src_models.memory import bytes_per_pixel, is_little
 from src_models.openvino_operations import OpenVinoOperations
-from src_models.openvino_winograd import WinogradOperations, saves_time
 from src_models.weight_file import Weights, fingerprint
 
 # The plugin's own choice may be bfloat16, which is off by several grey levels.
 _SETTINGS = {"INFERENCE_PRECISION_HINT": "f32", "PERFORMANCE_HINT": "LATENCY"}
 # The shapes of the tiles of an image, of a preview, and of the parts of a lazy array.
 _MOST_SHAPES = 4
-# Where each takes hundreds of megabytes: a tile upright and on its side, for the self-ensemble.
-_MOST_WIDE_SHAPES = 2
 # For so long the memory for features is kept for a next image, a preview or a part of a lazy array.
 _IDLE_S = 5.0
 # Of `write_down`: raised when it writes a network down in another way, which rounds otherwise, so
 # that nothing that an older version compiled is taken for this one's.
-_VERSION = 5
+_VERSION = 6
 
 
 class OpenVinoEngine:
@@ -148,8 +145,7 @@ class OpenVinoEngine:
     def _request(self, shape: tuple[int, ...]) -> Any:
         """Return what runs batches of a shape: a fixed one is a tenth faster than any."""
         if shape not in self._requests:
-            is_wide = saves_time(self.description.network, shape)
-            while len(self._requests) >= (_MOST_WIDE_SHAPES if is_wide else _MOST_SHAPES):
+            while len(self._requests) >= _MOST_SHAPES:
                 self._requests.popitem(last=False)
             self._requests[shape] = self._compile(shape).create_infer_request()
         self._requests.move_to_end(shape)
@@ -197,11 +193,8 @@ def write_down(description: ModelDescription, weights: Weights, shape: Sequence[
     import openvino
     from openvino import opset13
 
-    operations = OpenVinoOperations(weights)
-    if saves_time(description.network, shape):
-        operations = WinogradOperations(weights, shape[1])
     image = opset13.parameter(list(shape), np.float32, name="image")
     channels_first = opset13.transpose(image, np.array([0, 3, 1, 2]))
-    answer = walk(description.network, channels_first, operations)
-    channels_last = opset13.transpose(operations.whole(answer), np.array([0, 2, 3, 1]))
+    answer = walk(description.network, channels_first, OpenVinoOperations(weights))
+    channels_last = opset13.transpose(answer, np.array([0, 2, 3, 1]))
     return openvino.Model([channels_last], [image], description.config.network)

@@ -23,7 +23,7 @@ class OpenVinoOperations:
         """Run a convolution, see `src_models.graph.Operations`."""
         kernel, bias = self._weights[f"{name}/kernel"], self._weights[f"{name}/bias"]
         answer = self._sum(x if isinstance(x, list) else [x], kernel, bias)
-        return self._relu(answer) if relu else answer
+        return self._ops.relu(answer) if relu else answer
 
     def fuse(self, parts: Sequence[Any], name: str, factor: float = 1.0) -> Any:
         """Close a dense block: the middle of its kernel adds the first part as well."""
@@ -48,9 +48,6 @@ class OpenVinoOperations:
                 onto = self._ops.convolution(onto, same, [1, 1], [0, 0], [0, 0], [1, 1])
             onto = self._ops.add(onto, self._convolve([block], own))
         return onto
-
-    def _relu(self, x: Any) -> Any:
-        return self._ops.relu(x)
 
     def _sum(
         self, parts: Sequence[Any], kernel: NDArray[np.float32], bias: NDArray[np.float32]
@@ -83,10 +80,6 @@ class OpenVinoOperations:
         if factor != 1:
             b = self._ops.multiply(b, self._ops.constant(np.float32(factor)))
         return self._ops.add(a, b)
-
-    def whole(self, x: Any) -> Any:
-        """Return features as one tensor, as all are here."""
-        return x
 
     def shuffle(self, x: Any, scale: int) -> Any:
         """Make pixels of channels."""

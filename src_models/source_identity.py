@@ -12,10 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from src_models.picture import Picture
-
 _SIDE = 64
-_PIECE_BYTES = 2**28
 
 
 def source_identity(array: Any, folder: Path | None = None) -> str:
@@ -60,39 +57,6 @@ def _samples(array: Any) -> Iterator[NDArray[Any]]:
             ends[axis][min(p, len(ends[axis]) - 1)] for axis, p in zip((-2, -1), place, strict=True)
         ]
         yield np.asarray(array[(*planes, *inner)])
-
-
-def picture_identity(picture: Picture) -> str:
-    """Return a fingerprint of all pixels of an image, and of what goes into its result's file.
-
-    Parameters
-    ----------
-    picture : Picture
-        Its name and the way that it was stored do not count.
-
-    Returns
-    -------
-    str
-        32 hexadecimal digits.
-    """
-    array, told = picture.array, (picture.pixel_size, picture.units, picture.origin)
-    digest = hashlib.blake2b(digest_size=16)
-    words: list[Any] = [sorted(known.items()) for known in told]
-    words += [array.shape, str(array.dtype), picture.axes, picture.rgb]
-    words += [picture.channel_names, picture.channel_colours]
-    digest.update(repr(words).encode())
-    for piece in _pieces(array):
-        digest.update(np.ascontiguousarray(piece).data)
-    return digest.hexdigest()
-
-
-def _pieces(array: Any) -> Iterator[NDArray[Any]]:
-    """Yield an array in parts that fit into memory."""
-    if isinstance(array, np.ndarray) or array.nbytes <= _PIECE_BYTES or len(array.shape) == 1:
-        yield np.asarray(array)
-    else:
-        for place in range(array.shape[0]):
-            yield from _pieces(array[place])
 
 
 def _places(length: int, size: int) -> list[slice]:

@@ -15,7 +15,6 @@ from src_models import lazy, memory
 from src_models.config import RDNConfig, RRDNConfig
 from src_models.free_memory import free_memory
 from src_models.memory import bytes_per_pixel, choose_tile_size
-from src_models.openvino_winograd import saves_time
 from src_models.pretrained import BUNDLED, describe_model
 
 ENGINES = ["keras", "openvino", "onnxruntime"]
@@ -75,16 +74,6 @@ def test_so_it_does_where_memory_is_bounded_because_the_image_is_lazy(name: str)
     budget = lazy._TILE_BYTES
     size = choose_tile_size(description.config, description.overlap, 1, "openvino", budget)
     assert (1 + 2 * description.overlap / size) ** 2 < 1.1
-
-
-@pytest.mark.parametrize("name", ["psnr-small", "psnr-large", "noise-cancel", "gans"])
-def test_then_no_network_takes_half_the_multiplications_and_long_to_compile(name: str) -> None:
-    description = describe_model(name)
-    assert description.overlap is not None
-    budget = lazy._TILE_BYTES
-    size = choose_tile_size(description.config, description.overlap, 1, "openvino", budget)
-    side = size + 2 * description.overlap
-    assert not saves_time(description.network, (1, side, side, 3))
 
 
 @pytest.mark.parametrize("gibibytes", [1, 2, 8, 64])
