@@ -30,10 +30,10 @@ from numpy.typing import NDArray
 from PIL import Image
 from scipy.ndimage import zoom
 
-from src_models.degrade import binned, crop_to_multiple, microscope, resize_bicubic
-from src_models.image_checks import Finding, check_image
-from src_models.intensity import IntensityRange, as_dtype
-from src_models.pretrained import describe_model
+from src_models.images.degradation import binned, crop_to_multiple, microscope, resize_bicubic
+from src_models.images.intensity import IntensityRange, as_dtype
+from src_models.models.registry import describe_model
+from src_models.quality.image_checks import Finding, check_image
 
 KINDS = ("oversampled", "saturated", "noisy", "jpeg", "range")
 MODELS = {"microscopy": "microscopy-x2", "photos": "photo-x2"}

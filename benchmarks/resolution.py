@@ -31,8 +31,8 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d
 from skimage import data
 
-from src_models.degrade import resize_bicubic
-from src_models.resolution import decorrelation_analysis, fourier_ring_correlation
+from src_models.images.degradation import resize_bicubic
+from src_models.quality.resolution import decorrelation_analysis, fourier_ring_correlation
 
 Pixels = NDArray[np.float64]
 CUTOFFS = (0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4)

@@ -34,16 +34,16 @@ from PIL import Image
 from scipy.ndimage import gaussian_filter
 
 from src_models import RDN, RRDN
-from src_models.backend import keras
-from src_models.batches import PatchBatches
-from src_models.data import collect_images
-from src_models.degrade import binned
-from src_models.logits import logits_of
-from src_models.patches import PatchSampler
-from src_models.precision import half_precision, multiplies_bfloat16
-from src_models.training_config import LossSettings, PatchSettings, TrainingSettings
-from src_models.training_run import compiling_pays
-from src_models.training_step import TrainingStep
+from src_models.images.degradation import binned
+from src_models.networks.backend import keras
+from src_models.networks.mixed_precision import half_precision, multiplies_bfloat16
+from src_models.training.batches import PatchBatches
+from src_models.training.collect import collect_images
+from src_models.training.logits import logits_of
+from src_models.training.patches import PatchSampler
+from src_models.training.run import compiling_pays
+from src_models.training.settings import LossSettings, PatchSettings, TrainingSettings
+from src_models.training.step import TrainingStep
 
 Step = Callable[[], Any]
 # Low- and high-resolution batch in, losses by name out.

@@ -35,11 +35,11 @@ from src_models import (
     upscale,
     upscale_with_uncertainty,
 )
-from src_models.degrade import binned, crop_to_multiple, microscope
-from src_models.description import ModelDescription
-from src_models.intensity import IntensityRange, as_dtype
-from src_models.metrics import psnr, robust_range
-from src_models.pretrained import BUNDLED
+from src_models.images.degradation import binned, crop_to_multiple, microscope
+from src_models.images.intensity import IntensityRange, as_dtype
+from src_models.models.description import ModelDescription
+from src_models.models.registry import BUNDLED
+from src_models.quality.metrics import psnr, robust_range
 
 Pixels = NDArray[Any]
 _SAMPLED = 200_000

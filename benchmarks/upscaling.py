@@ -31,12 +31,12 @@ import numpy as np
 from numpy.typing import NDArray
 from turns import READY, TakingTurns, end_in_order
 
-from src_models.config import NetworkConfig
-from src_models.description import ModelDescription
-from src_models.graph import walk
-from src_models.legacy_config import shapes_of
-from src_models.pretrained import describe_model
-from src_models.timing import processors_in_words
+from src_models.engines.graph import walk
+from src_models.engines.timing import processors_in_words
+from src_models.models.config import NetworkConfig
+from src_models.models.description import ModelDescription
+from src_models.models.isr_config import shapes_of
+from src_models.models.registry import describe_model
 
 NETWORKS = {name: describe_model(name) for name in ("microscopy-x2", "psnr-small", "gans")}
 ENGINES = ["openvino", "onnxruntime", "keras", "isr", "torch"]
@@ -57,8 +57,8 @@ def random_weights(config: NetworkConfig) -> dict[str, NDArray[np.float32]]:
 def by_library(description: ModelDescription, engine: str) -> Callable[[Image], object]:
     """Return `src_models.upscale` on an engine, in memory."""
     from src_models import open_engine, upscale
-    from src_models.onnx_engine import OnnxEngine
-    from src_models.openvino_engine import OpenVinoEngine
+    from src_models.engines.onnx_engine import OnnxEngine
+    from src_models.engines.openvino_engine import OpenVinoEngine
 
     opened: Any
     if engine == "keras":
@@ -71,7 +71,7 @@ def by_library(description: ModelDescription, engine: str) -> Callable[[Image], 
 
 def keras_network(description: ModelDescription) -> Any:
     """Return the network in Keras."""
-    from src_models.model_io import new_model
+    from src_models.networks.model_files import new_model
 
     network = new_model(description)
     for name, values in random_weights(description.network).items():

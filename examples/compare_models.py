@@ -19,11 +19,10 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 from src_models import load_model, upscale
-from src_models.degrade import resize_bicubic
-from src_models.image_model import ImageModel
-from src_models.intensity import as_dtype
-from src_models.pretrained import is_at_hand
-from src_models.tile_work import default_overlap
+from src_models.images.degradation import resize_bicubic
+from src_models.images.intensity import as_dtype
+from src_models.models.registry import is_at_hand
+from src_models.networks.image_model import ImageModel
 
 # ISR's, and what they were trained for.
 USUAL = {
@@ -60,7 +59,7 @@ def panels(
     found = {"input": cut(photo, corner, size), "bicubic": cut(bicubic, corner, size, scale)}
     for model in models:
         # With what the network looks at around the part, but not the whole photo.
-        margin = min(*corner, default_overlap(model.description))
+        margin = min(*corner, model.description.default_overlap)
         start = (corner[0] - margin, corner[1] - margin)
         answer = upscale(cut(photo, start, size + 2 * margin), model)
         name = model.description.name

@@ -15,9 +15,9 @@ from PIL import Image, ImageDraw
 
 from napari_isr._sample_data import read_sample
 from src_models import load_model, upscale
-from src_models.degrade import resize_bicubic
-from src_models.intensity import as_dtype
-from src_models.metrics import psnr, robust_range
+from src_models.images.degradation import resize_bicubic
+from src_models.images.intensity import as_dtype
+from src_models.quality.metrics import psnr, robust_range
 
 CROP = np.s_[120:280, 120:280]
 ZOOM = 2

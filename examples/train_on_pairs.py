@@ -19,10 +19,10 @@ import numpy as np
 from PIL import Image
 
 from src_models import RDN, Trainer, TrainingSettings, upscale
-from src_models.degrade import binned, resize_bicubic
-from src_models.interpolation_start import start_as_interpolation
-from src_models.metrics import fit_intensity, psnr
-from src_models.training_config import (
+from src_models.images.degradation import binned, resize_bicubic
+from src_models.networks.initialization import start_as_interpolation
+from src_models.quality.metrics import fit_intensity, psnr
+from src_models.training.settings import (
     AdamSettings,
     DataSettings,
     LearningRate,

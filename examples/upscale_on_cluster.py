@@ -34,7 +34,7 @@ def write(lazy: Any, levels: list[Any], axes: str) -> None:
     """Compute each level of a pyramid and store it, chunk by chunk."""
     import dask.array as da
 
-    from src_models.pyramid import halved
+    from src_models.images.pyramid import halved
 
     da.store(lazy, levels[0], lock=False)
     for finer, coarser in pairwise(levels):
@@ -65,9 +65,9 @@ def main() -> None:
     from distributed import Client
 
     from src_models import describe_model, upscale
-    from src_models.engines import load_engine
-    from src_models.provenance import model_identity, provenance
-    from src_models.zarr_files import create_pyramid, read_zarr_image
+    from src_models.engines.opening import load_engine
+    from src_models.images.ome_zarr import create_pyramid, read_zarr_image
+    from src_models.jobs.provenance import model_identity, provenance
 
     image = read_zarr_image(options.source)
     model = describe_model(options.model)

@@ -1,5 +1,5 @@
 """``python -m napari_isr`` is the command ``napari-isr``."""
 
-from napari_isr._cli import main
+from napari_isr.cli.app import main
 
 main()

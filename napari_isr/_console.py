@@ -5,18 +5,18 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Unpack, overload
 
-from napari_isr._layers import LayerSource, result_layer
-from napari_isr._trust import Trust, judging_layers
-from napari_isr._workers import UpscaleSettings, upscaling
-from src_models.engines import EngineName
-from src_models.steps import drained
+from napari_isr.bridge.layers import LayerSource, result_layer
+from napari_isr.bridge.trust_layers import Trust, judging_layers
+from napari_isr.bridge.upscaling import UpscaleSettings, upscaling
+from src_models.engines.opening import EngineName
+from src_models.progress import drained
 
 if TYPE_CHECKING:
     import napari.layers
 
-    from src_models.image_model import ImageModel
-    from src_models.predict import HowToUpscale
-    from src_models.trust import Uncertainty
+    from src_models.networks.image_model import ImageModel
+    from src_models.upscaling.assessment import Uncertainty
+    from src_models.upscaling.predict import HowToUpscale
 
 
 @overload

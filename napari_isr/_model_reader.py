@@ -8,11 +8,11 @@ from typing import Any
 
 from napari.utils.notifications import show_error, show_info
 
-from napari_isr._model_opening import looking, must_be_tried
-from napari_isr._qt_workers import new_worker
-from src_models.description import ModelDescription
+from napari_isr.widgets.shared.model_opening import looking, must_be_tried
+from napari_isr.widgets.shared.worker import new_worker
 from src_models.errors import SuperResolutionError
-from src_models.pretrained import describe_model
+from src_models.models.description import ModelDescription
+from src_models.models.registry import describe_model
 
 _ENDINGS = (".keras", ".onnx", ".onnx.zip")
 # napari's word for a file that was read and holds no layer.

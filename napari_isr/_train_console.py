@@ -5,13 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, get_args
 
-from napari_isr._train_form import make_settings, new_training_folder
-from napari_isr._train_job import SIZES, Goal, TakenLayer, TrainingJob
-from napari_isr._training import Training
-from src_models.config import check_whole
+from napari_isr.widgets.train.form import make_settings, new_training_folder
+from napari_isr.widgets.train.job import SIZES, Goal, TakenLayer, TrainingJob
+from napari_isr.widgets.train.thread import Training
+from src_models.checks import check_whole
 from src_models.errors import InvalidInputError
-from src_models.sources import Source
-from src_models.training_config import DegradationName, TrainingSettings
+from src_models.images.degradation import DegradationName
+from src_models.training.settings import TrainingSettings
+from src_models.training.sources import Source
 
 
 def train(

@@ -52,7 +52,7 @@ MODELS = (
 def sample(name: str) -> NDArray[Any]:
     """Read a sample image."""
     with Image.open(ROOT / "napari_isr" / "samples" / f"{name}.png") as image:
-        pixels = np.asarray(image)
+        pixels: NDArray[Any] = np.asarray(image)
     return pixels.astype(np.uint16 if pixels.dtype.itemsize > 2 else np.uint8)
 
 
@@ -61,7 +61,8 @@ def stack_of_12_bits() -> NDArray[Any]:
     plant = sample("embl_plant_12bit")[:90, :110].astype(np.float64)
     rng = np.random.default_rng(3)
     planes = [[plant * g + rng.normal(50, 5, plant.shape) for g in (0.9, 0.3)] for _ in range(2)]
-    return np.clip(np.rint(np.array(planes)), 0, 4095).astype(np.uint16)
+    stack: NDArray[Any] = np.clip(np.rint(np.array(planes)), 0, 4095).astype(np.uint16)
+    return stack
 
 
 def digest(array: Any) -> str:

@@ -20,8 +20,8 @@ from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QPushButton
 
 import napari_isr
-from napari_isr._canvas_cut import canvas_of
-from src_models.degrade import binned
+from napari_isr.widgets.compare.canvas_cut import canvas_of
+from src_models.images.degradation import binned
 
 user: Any = QTest  # whose stubs take functions for methods
 IMAGES = Path(__file__).parents[1] / "docs" / "images"

@@ -9,65 +9,65 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from src_models.back_projection import keep_intensities
-    from src_models.consistency import measure_consistency
-    from src_models.description import ModelDescription, read_description
-    from src_models.discriminator import Discriminator
-    from src_models.engines import open_engine
-    from src_models.error_estimate import expected_error
+    from src_models.engines.opening import open_engine
     from src_models.errors import SuperResolutionError
-    from src_models.export import export_model
-    from src_models.image_checks import check_image
-    from src_models.image_io import read_image, write_image
-    from src_models.model_io import load_model
-    from src_models.overlap import measure_overlap
-    from src_models.predict import upscale, upscale_steps
-    from src_models.pretrained import describe_model, model_names
-    from src_models.rdn import RDN
-    from src_models.resolution import (
+    from src_models.export.export_model import export_model
+    from src_models.images.io import read_image, write_image
+    from src_models.jobs.zarr import upscale_to_zarr, upscale_to_zarr_steps
+    from src_models.models.description import ModelDescription, read_description
+    from src_models.models.registry import describe_model, model_names
+    from src_models.networks.discriminator import Discriminator
+    from src_models.networks.model_files import load_model
+    from src_models.networks.rdn import RDN
+    from src_models.networks.rrdn import RRDN
+    from src_models.networks.vgg19 import Cut_VGG19
+    from src_models.quality.consistency import measure_consistency
+    from src_models.quality.expected_error import expected_error
+    from src_models.quality.image_checks import check_image
+    from src_models.quality.resolution import (
         ResolutionCurve,
         decorrelation_analysis,
         fourier_ring_correlation,
     )
-    from src_models.rrdn import RRDN
-    from src_models.trainer import Trainer
-    from src_models.training_config import TrainingSettings
-    from src_models.training_events import TrainingControl
-    from src_models.uncertainty import upscale_with_uncertainty
-    from src_models.upscale_zarr import upscale_to_zarr, upscale_to_zarr_steps
-    from src_models.vgg19 import Cut_VGG19
+    from src_models.training.events import TrainingControl
+    from src_models.training.settings import TrainingSettings
+    from src_models.training.trainer import Trainer
+    from src_models.upscaling.back_projection import keep_intensities
+    from src_models.upscaling.overlap import measure_overlap
+    from src_models.upscaling.predict import upscale, upscale_steps
+    from src_models.upscaling.uncertainty import upscale_with_uncertainty
 
 _HOME = {
-    "Cut_VGG19": "vgg19",
-    "Discriminator": "discriminator",
-    "RDN": "rdn",
-    "RRDN": "rrdn",
-    "ModelDescription": "description",
-    "ResolutionCurve": "resolution",
+    "Cut_VGG19": "networks.vgg19",
+    "Discriminator": "networks.discriminator",
+    "RDN": "networks.rdn",
+    "RRDN": "networks.rrdn",
+    "ModelDescription": "models.description",
+    "ResolutionCurve": "quality.resolution",
     "SuperResolutionError": "errors",
-    "check_image": "image_checks",
-    "decorrelation_analysis": "resolution",
-    "describe_model": "pretrained",
-    "Trainer": "trainer",
-    "TrainingControl": "training_events",
-    "TrainingSettings": "training_config",
-    "expected_error": "error_estimate",
-    "export_model": "export",
-    "fourier_ring_correlation": "resolution",
-    "keep_intensities": "back_projection",
-    "load_model": "model_io",
-    "measure_consistency": "consistency",
-    "measure_overlap": "overlap",
-    "model_names": "pretrained",
-    "open_engine": "engines",
-    "read_description": "description",
-    "read_image": "image_io",
-    "upscale": "predict",
-    "upscale_steps": "predict",
-    "upscale_to_zarr": "upscale_zarr",
-    "upscale_to_zarr_steps": "upscale_zarr",
-    "upscale_with_uncertainty": "uncertainty",
-    "write_image": "image_io",
+    "check_image": "quality.image_checks",
+    "decorrelation_analysis": "quality.resolution",
+    "describe_model": "models.registry",
+    "Trainer": "training.trainer",
+    "TrainingControl": "training.events",
+    "TrainingSettings": "training.settings",
+    "expected_error": "quality.expected_error",
+    "export_model": "export.export_model",
+    "fourier_ring_correlation": "quality.resolution",
+    "keep_intensities": "upscaling.back_projection",
+    "load_model": "networks.model_files",
+    "measure_consistency": "quality.consistency",
+    "measure_overlap": "upscaling.overlap",
+    "model_names": "models.registry",
+    "open_engine": "engines.opening",
+    "read_description": "models.description",
+    "read_image": "images.io",
+    "upscale": "upscaling.predict",
+    "upscale_steps": "upscaling.predict",
+    "upscale_to_zarr": "jobs.zarr",
+    "upscale_to_zarr_steps": "jobs.zarr",
+    "upscale_with_uncertainty": "upscaling.uncertainty",
+    "write_image": "images.io",
 }
 
 __all__ = [

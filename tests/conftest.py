@@ -9,6 +9,8 @@ import random
 import subprocess
 from collections.abc import Callable, Iterator
 from functools import lru_cache
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -24,11 +26,14 @@ ARCH = {
     "rrdn": {"C": 2, "D": 1, "G": 8, "G0": 8, "T": 2},
 }
 
+TESTS = Path(__file__).parent
+REFERENCE = TESTS.parent.parent / "shared" / "reference"
+
 
 @pytest.fixture(autouse=True, scope="session")
 def _compiled_apart(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Keep compiled networks out of the user's folders."""
-    from src_models import compiled_cache
+    from src_models.engines import compiled_cache
 
     folder = tmp_path_factory.mktemp("cache")
     with pytest.MonkeyPatch.context() as patch:
@@ -59,7 +64,7 @@ def rng() -> np.random.Generator:
 @lru_cache
 def _new_network(kind: str, channels: int, scale: int, **settings: Any) -> Any:
     from src_models import RDN, RRDN
-    from src_models.backend import keras
+    from src_models.networks.backend import keras
 
     keras.utils.set_random_seed(1)
     arch = {**ARCH[kind], "x": scale}
@@ -101,7 +106,7 @@ def tiny_network() -> Callable[..., Any]:
     The weights start as interpolation with some noise added, so that the answer looks like an
     image, bends as networks do, and reaches several pixels far.
     """
-    from src_models.interpolation_start import start_as_interpolation
+    from src_models.networks.initialization import start_as_interpolation
 
     @lru_cache
     def make(kind: str = "rdn", channels: int = 1, scale: int = 2) -> Any:
@@ -130,7 +135,7 @@ def identity_network() -> Callable[..., Any]:
 
 def copy_of(network: Any) -> Any:
     """Return a network of the same settings with weights of its own."""
-    from src_models.model_io import new_model
+    from src_models.networks.model_files import new_model
 
     return new_model(network.description)
 
@@ -193,3 +198,45 @@ def small_disk(tmp_path):
         pytest.skip("mounting a small disk is not allowed here")
     yield disk
     subprocess.run(["umount", "-l", str(disk)], check=True)
+
+
+@pytest.fixture(scope="session")
+def maker() -> Any:
+    """Give the script that makes weight files."""
+    path = TESTS / "data_making" / "legacy_weights.py"
+    spec = spec_from_file_location("legacy_weights", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture
+def write(maker: Any, tmp_path: Path) -> Any:
+    """Write a small file: ``write("rdn-x2")`` gives its path and tensors."""
+
+    def make(name: str, filename: str | None = None, **layout: Any) -> tuple[Path, Any]:
+        layers = maker.SMALL[name]
+        tensors = maker.random_tensors(layers)
+        path = tmp_path / (filename or f"{name}.hdf5")
+        return maker.write(path, layers, tensors, **layout), tensors
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def reference() -> Path:
+    """Give the folder of ISR's networks and of its answers."""
+    if not (REFERENCE / "isr_outputs.npz").is_file():
+        pytest.skip("needs ../shared/reference, beside the repository")
+    return REFERENCE
+
+
+@pytest.fixture
+def photo() -> Any:
+    """Give a small 8-bit RGB image."""
+    y, x = np.mgrid[:20, :26]
+    waves = np.stack([np.sin(y / 2), np.cos(x / 3), np.sin((x + y) / 4)], axis=-1)
+    noise = np.random.default_rng(0).normal(0, 12, waves.shape)
+    return np.clip(128 + 100 * waves + noise, 0, 255).astype(np.uint8)

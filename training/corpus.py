@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from scipy.ndimage import gaussian_filter
 
-from src_models.intensity import as_dtype
+from src_models.images.intensity import as_dtype
 
 _BLUR = (0.7, 2.5)
 _DIM_LEVELS, _DIM_OFFSET = (24, 80), (0, 10)

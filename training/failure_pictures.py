@@ -26,11 +26,17 @@ from PIL import Image, ImageDraw
 from scipy.ndimage import gaussian_filter, uniform_filter
 
 from src_models import describe_model, open_engine, upscale
-from src_models.degrade import bicubic, binned, crop_to_multiple, microscope, resize_bicubic
-from src_models.description import ModelDescription
-from src_models.intensity import IntensityRange, as_dtype
-from src_models.metrics import robust_range
-from src_models.pretrained import BUNDLED
+from src_models.images.degradation import (
+    bicubic,
+    binned,
+    crop_to_multiple,
+    microscope,
+    resize_bicubic,
+)
+from src_models.images.intensity import IntensityRange, as_dtype
+from src_models.models.description import ModelDescription
+from src_models.models.registry import BUNDLED
+from src_models.quality.metrics import robust_range
 
 PICTURES = Path(__file__).parents[1] / "docs" / "images" / "failures"
 # Licences that allow to show a part: by the beginning of the file's name.

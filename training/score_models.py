@@ -27,11 +27,17 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 from src_models import describe_model, open_engine, upscale
-from src_models.degrade import bicubic, binned, crop_to_multiple, microscope, resize_bicubic
-from src_models.description import ModelDescription
-from src_models.intensity import IntensityRange, as_dtype
-from src_models.metrics import psnr, robust_range, ssim
-from src_models.pretrained import BUNDLED, is_at_hand
+from src_models.images.degradation import (
+    bicubic,
+    binned,
+    crop_to_multiple,
+    microscope,
+    resize_bicubic,
+)
+from src_models.images.intensity import IntensityRange, as_dtype
+from src_models.models.description import ModelDescription
+from src_models.models.registry import BUNDLED, is_at_hand
+from src_models.quality.metrics import psnr, robust_range, ssim
 
 ISRS = ("psnr-small", "gans")
 SAMPLES = Path(__file__).parents[1] / "napari_isr" / "samples"

@@ -24,8 +24,8 @@ from src_models import (
     load_model,
     measure_overlap,
 )
-from src_models.image_model import ImageModel
-from src_models.interpolation_start import start_as_interpolation
+from src_models.networks.image_model import ImageModel
+from src_models.networks.initialization import start_as_interpolation
 
 logger = logging.getLogger("train_bundled")
 _JUDGED = 12  # images that show whether tiles can be seen

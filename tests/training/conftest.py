@@ -10,7 +10,7 @@ from PIL import Image
 from scipy.ndimage import gaussian_filter
 
 from src_models import RDN
-from src_models.interpolation_start import start_as_interpolation
+from src_models.networks.initialization import start_as_interpolation
 
 
 @pytest.fixture

@@ -8,22 +8,21 @@ import numpy as np
 import pytest
 
 from src_models import Trainer, TrainingControl, TrainingSettings, load_model, upscale
-from src_models.batches import PatchBatches
-from src_models.checkpoints import load_checkpoint
-from src_models.degrade import binned
 from src_models.errors import InvalidInputError, TrainingError
-from src_models.metrics import psnr
-from src_models.patches import PatchSampler, detail
-from src_models.training_config import (
+from src_models.images.degradation import Degradation, binned
+from src_models.quality.metrics import psnr
+from src_models.training.batches import PatchBatches
+from src_models.training.checkpoints import load_checkpoint
+from src_models.training.events import EpochDone, Preview, StepDone
+from src_models.training.patches import PatchSampler, detail
+from src_models.training.settings import (
     DataSettings,
-    Degradation,
     Flatness,
     LearningRate,
     LossSettings,
     PatchSettings,
     ValidationSettings,
 )
-from src_models.training_events import EpochDone, Preview, StepDone
 
 SETTINGS = TrainingSettings(
     epochs=2,
@@ -88,7 +87,7 @@ def test_tensorboard_files_can_be_read_back(small_rdn, cells, tmp_path) -> None:
 @pytest.mark.slow
 def test_overfitting_one_pair_reaches_forty_decibels(cells, tmp_path) -> None:
     from src_models import RDN
-    from src_models.interpolation_start import start_as_interpolation
+    from src_models.networks.initialization import start_as_interpolation
 
     (hr,) = cells(size=32)
     network = RDN(

@@ -1,0 +1,4 @@
+"""The command `napari-isr`. Imports no Qt.
+
+`app` declares the commands; `upscale`, `train`, `models` and `info` carry them out.
+"""

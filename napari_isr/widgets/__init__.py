@@ -1,0 +1,1 @@
+"""The dock widgets, one package each, and what they share."""

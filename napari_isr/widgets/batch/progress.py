@@ -1,0 +1,104 @@
+"""Shows a batch while it runs: the lines of the table, progress and time left."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from napari_isr.widgets.batch.clock import BatchClock
+from napari_isr.widgets.batch.panel import PROGRESS_PARTS, BatchPanel
+from napari_isr.widgets.batch.run import BatchRun, Listed, News
+from napari_isr.widgets.batch.words import end_in_words, running_in_words
+from src_models.jobs.batch_plan import Job
+
+
+class BatchBoard:
+    """Puts a batch's news where they belong.
+
+    Parameters
+    ----------
+    panel : BatchPanel
+        Whose table, progress bar and status line are used.
+    """
+
+    def __init__(self, panel: BatchPanel) -> None:
+        self._panel, self._table = panel, panel.table
+        self._clock = BatchClock([], [])
+        self._batch: BatchRun | None = None
+        self._only: Sequence[Path] | None = None
+        self._asked, self._started, self._is_stopping = 0, 0.0, False
+        self._ended = self._failed = 0
+
+    def begin(self, batch: BatchRun, only: Sequence[Path] | None) -> None:
+        """Make room for a batch over all files, or some."""
+        self._batch, self._only = batch, only
+        self._asked, self._started, self._is_stopping = 0, time.monotonic(), False
+        self._ended = self._failed = 0
+        panel = self._panel
+        panel.files.unselect()
+        panel.progress.visible = True
+        panel.progress.max = 0  # busy
+        panel.status.say("Starting …")
+
+    def stopping(self, words: str) -> None:
+        """Say that the batch was asked to stop."""
+        self._is_stopping = True
+        self._panel.status.say(words)
+
+    def show(self, news: Listed | News) -> None:
+        """Show what happened since the last call."""
+        if isinstance(news, Listed):
+            self._show_listed(news)
+            return
+        table = self._table
+        table.take(news.outcomes)
+        for outcome in news.outcomes:
+            self._clock.ended(table.row_of(outcome.job), is_done=outcome.state == "done")
+            self._failed += outcome.state == "failed"
+        self._ended += len(news.outcomes)
+        table.set_running(news.running, news.share)
+        if news.running is not None and table.running is not None:
+            self._show_running(news.running, table.running, news.share)
+
+    def _show_listed(self, listed: Listed) -> None:
+        self._table.show(listed, keep=self._only is not None)
+        self._table.forget(self._only or [])
+        only = None if self._only is None else set(self._only)
+        rows = [row for row, job in enumerate(listed.jobs) if only is None or job.source in only]
+        self._asked = len(rows)
+        self._clock = BatchClock(self._table.pixels(), rows)
+
+    def _show_running(self, job: Job, row: int, share: float | None) -> None:
+        if share is not None:
+            self._clock.worked(row, share)
+            self._panel.progress.max = PROGRESS_PARTS
+            self._panel.progress.value = round(PROGRESS_PARTS * self._clock.share)
+        self._panel.files.follow(row)
+        if not self._is_stopping:
+            words = running_in_words(
+                self._ended + 1,
+                self._asked,
+                job.source.name,
+                self._failed,
+                self._clock.seconds_left,
+            )
+            self._panel.status.say(words)
+
+    def say_end(self) -> None:
+        """Say what came of the batch."""
+        assert self._batch is not None
+        seconds = time.monotonic() - self._started
+        words = end_in_words(self._batch.outcomes, self._asked, seconds, stopped=self._is_stopping)
+        self._panel.status.say(words)
+
+    def end(self) -> float | None:
+        """Show the table as it is left; return the input pixels that were done a second."""
+        assert self._batch is not None
+        self._table.set_running(None, None)
+        self._table.take(self._batch.outcomes)  # also those that the last news did not reach
+        self._panel.progress.visible = False
+        failed = [row for row in range(len(self._table.jobs)) if self._table.is_failed(row)]
+        if failed:
+            self._panel.files.select(failed[0])
+        return self._clock.speed

@@ -1,0 +1,1 @@
+"""Fields, notes, lists and workers that the dock widgets share."""

@@ -1,0 +1,87 @@
+"""Run the tiles of one call: the network in one thread, reading and writing in another."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Generator
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass
+
+from src_models.engines.opening import Engine
+from src_models.errors import OutOfMemoryError
+from src_models.upscaling.tiles import Batch, Places, TileWork
+
+# How long a closed generator may go on, where the engine can be stopped.
+_PATIENCE_S = 0.25
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far the work is.
+
+    Attributes
+    ----------
+    done, total : int
+        Tiles; `total` grows if tiles must be made smaller on the way.
+    begun : float
+        How many tiles' worth of the work in hand is done, where the engine tells.
+    """
+
+    done: int
+    total: int
+    begun: float = 0.0
+
+
+def run_tiles(work: TileWork, network: Engine) -> Generator[Progress, None, None]:
+    """Run all tiles; the next ones are read and the last ones written while the network runs.
+
+    Parameters
+    ----------
+    work : TileWork
+        The tiles; its result is complete in the end.
+    network : Engine
+        What runs them.
+
+    Yields
+    ------
+    Progress
+        After every batch, and now and then while one takes long. Closing the generator stops
+        the batch in work, if the engine can.
+    """
+    files = ThreadPoolExecutor(1, thread_name_prefix="tiles")
+    running = ThreadPoolExecutor(1, thread_name_prefix="network")
+    reading: deque[tuple[Places, Future[Batch]]] = deque()
+    writing: Future[None] | None = None
+    batch: Batch | None = None
+    try:
+        while work.pending or reading:
+            while work.pending and len(reading) < 2:
+                places = work.next_batch()
+                reading.append((places, files.submit(work.read, places)))
+            try:
+                batch = reading[0][1].result()
+                answer = running.submit(network.run, batch.tiles)
+                while not wait([answer], _PATIENCE_S).done:
+                    # A self-ensemble asks the network several times and knows how far it is.
+                    begun = getattr(network, "share", 0.0) * len(batch.places)
+                    yield Progress(work.done, work.total, begun)
+                answers = answer.result()
+            except (OutOfMemoryError, MemoryError) as error:
+                wait([future for _, future in reading])
+                work.retry_smaller([place for places, _ in reading for place in places], error)
+                reading.clear()
+            else:
+                reading.popleft()
+                if writing is not None:
+                    writing.result()
+                writing = files.submit(work.keep, batch, answers)
+                work.done += len(batch.places)
+            yield Progress(work.done, work.total)
+        if writing is not None:
+            writing.result()
+    finally:
+        if batch is not None:
+            network.stop(batch.tiles)
+        running.shutdown(cancel_futures=True)
+        files.shutdown(cancel_futures=True)
+        network.release()
