@@ -69,8 +69,8 @@ def compare(folder: Path, size: int, model: str) -> None:
         images[side] = TakingTurns([sys.executable, "-c", script, source, target, model])
     try:
         for image in images.values():
-            if answer := image.wait_until_ready():
-                raise SystemExit(answer)
+            if output := image.wait_until_ready():
+                raise SystemExit(output)
         while not images[size].has_ended:
             for image in images.values():
                 image.take_turn()

@@ -74,9 +74,9 @@ class TakingTurns:
         str
             What it said instead of being ready; nothing, if it is.
         """
-        answer = self._process.stdout.readline().strip() or "the process ended"
-        if answer != READY:
-            return str(answer)
+        output = self._process.stdout.readline().strip() or "the process ended"
+        if output != READY:
+            return str(output)
         self._process.suspend()
         self._process.stdin.write("go\n")
         self._process.stdin.flush()

@@ -93,15 +93,15 @@ def by_isr(description: ModelDescription) -> Callable[[Image], object]:
         side = PATCH + 2 * PADDING
         corners = list(itertools.product(range(0, height, PATCH), range(0, width, PATCH)))
         patches = np.array([unit[y : y + side, x : x + side] for y, x in corners])
-        answers = network.predict(patches[:BATCH], verbose=0)
+        outputs = network.predict(patches[:BATCH], verbose=0)
         for start in range(BATCH, len(patches), BATCH):
             more_answers = network.predict(patches[start : start + BATCH], verbose=0)
-            answers = np.append(answers, more_answers, axis=0)  # copies all, each time
+            outputs = np.append(outputs, more_answers, axis=0)  # copies all, each time
         cut = slice(PADDING * config.x, -PADDING * config.x)
-        whole = np.zeros((height * config.x, width * config.x, answers.shape[-1]))
-        for (y, x), answer in zip(corners, answers[:, cut, cut], strict=True):
+        whole = np.zeros((height * config.x, width * config.x, outputs.shape[-1]))
+        for (y, x), output in zip(corners, outputs[:, cut, cut], strict=True):
             y, x = y * config.x, x * config.x
-            whole[y : y + answer.shape[0], x : x + answer.shape[1]] = answer
+            whole[y : y + output.shape[0], x : x + output.shape[1]] = output
         whole = whole[: image.shape[0] * config.x, : image.shape[1] * config.x]
         return np.uint8(whole.clip(0, 1) * 255)
 
@@ -119,8 +119,8 @@ def by_torch(description: ModelDescription) -> Callable[[Image], object]:
     def run(image: Image) -> object:
         with torch.inference_mode():
             unit = torch.from_numpy(np.atleast_3d(image)).permute(2, 0, 1)[None].float() / 255
-            answer = walk(config, unit.contiguous(), operations)
-            return (answer[0].permute(1, 2, 0).clamp(0, 1) * 255).byte().numpy()
+            output = walk(config, unit.contiguous(), operations)
+            return (output[0].permute(1, 2, 0).clamp(0, 1) * 255).byte().numpy()
 
     return run
 
@@ -178,12 +178,12 @@ class Case:
 
     def is_ready(self) -> bool:
         """Wait for the process, and tell whether it can do it."""
-        if answer := self.process.wait_until_ready():
+        if output := self.process.wait_until_ready():
             print(
-                f"{self.network} {self.engine} {self.size}: not measured ({answer})",
+                f"{self.network} {self.engine} {self.size}: not measured ({output})",
                 file=sys.stderr,
             )
-        return not answer
+        return not output
 
     def take_turn(self) -> bool:
         """Run for a moment, and tell whether the process is there still: memory may run out."""

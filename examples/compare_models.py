@@ -21,7 +21,7 @@ from PIL import Image, ImageDraw
 from src_models import load_model, upscale
 from src_models.images.degradation import resize_bicubic
 from src_models.images.intensity import as_dtype
-from src_models.models.registry import is_at_hand
+from src_models.models.registry import is_available_offline
 from src_models.networks.image_model import ImageModel
 
 # ISR's, and what they were trained for.
@@ -61,10 +61,10 @@ def panels(
         # With what the network looks at around the part, but not the whole photo.
         margin = min(*corner, model.description.default_overlap)
         start = (corner[0] - margin, corner[1] - margin)
-        answer = upscale(cut(photo, start, size + 2 * margin), model)
+        output = upscale(cut(photo, start, size + 2 * margin), model)
         name = model.description.name
         trained = f": {USUAL[name]}" if name in USUAL else ""
-        found[f"{name} x{model.scale}{trained}"] = cut(answer, (margin, margin), size, model.scale)
+        found[f"{name} x{model.scale}{trained}"] = cut(output, (margin, margin), size, model.scale)
     return found
 
 
@@ -98,7 +98,7 @@ def main(arguments: list[str] | None = None) -> None:
 
     names = args.models
     if names is None:
-        names = [name for name in USUAL if args.download or is_at_hand(name)]
+        names = [name for name in USUAL if args.download or is_available_offline(name)]
     if not names:
         print("No model is at hand: name some with --models, or fetch ISR's with --download.")
     photo = np.asarray(Image.open(args.photo).convert("RGB"))

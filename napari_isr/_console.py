@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Unpack, overload
 
 from napari_isr.bridge.layers import LayerSource, result_layer
-from napari_isr.bridge.trust_layers import Trust, judging_layers
+from napari_isr.bridge.trust_layers import Trust, assessment_layers
 from napari_isr.bridge.upscaling import UpscaleSettings, upscaling
 from src_models.engines.opening import EngineName
-from src_models.progress import drained
+from src_models.progress import drain
 
 if TYPE_CHECKING:
     import napari.layers
@@ -114,7 +114,7 @@ def upscale(
         engine=engine,
         trust=trust,
     )
-    done = drained(upscaling(source.array, settings))
+    done = drain(upscaling(source.array, settings))
     result = result_layer(source, done.pixels, done.record)
-    further = judging_layers(source, result.name, trust, done)
+    further = assessment_layers(source, result.name, trust, done)
     return [result, *further] if trust.has_layers else result

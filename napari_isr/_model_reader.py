@@ -8,7 +8,7 @@ from typing import Any
 
 from napari.utils.notifications import show_error, show_info
 
-from napari_isr.widgets.shared.model_opening import looking, must_be_tried
+from napari_isr.widgets.shared.model_opening import looking, needs_probing
 from napari_isr.widgets.shared.worker import new_worker
 from src_models.errors import SuperResolutionError
 from src_models.models.description import ModelDescription
@@ -39,7 +39,7 @@ def open_models(path: str | Sequence[str]) -> list[tuple[None]]:
         Model files of napari-isr, or ONNX files of other super-resolution networks.
     """
     for one in [path] if isinstance(path, str) else path:
-        if must_be_tried(one) and _has_window():
+        if needs_probing(one) and _has_window():
             worker = new_worker(looking, one)
             worker.returned.connect(partial(_choose, one))
             worker.errored.connect(lambda error: show_error(str(error)))

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 from napari_isr.widgets.train.form import make_settings, new_training_folder
-from napari_isr.widgets.train.job import SIZES, Goal, TakenLayer, TrainingJob
+from napari_isr.widgets.train.job import SIZES, Goal, LayerSnapshot, TrainingJob
 from napari_isr.widgets.train.thread import Training
 from src_models.checks import check_whole
 from src_models.errors import InvalidInputError
@@ -105,4 +105,4 @@ def _taken(images: Any) -> Any:
     if isinstance(images, str | Path):
         return images
     listed = list(images) if isinstance(images, list | tuple) else [images]
-    return [TakenLayer.of(i) if hasattr(i, "multiscale") else i for i in listed]
+    return [LayerSnapshot.of(i) if hasattr(i, "multiscale") else i for i in listed]

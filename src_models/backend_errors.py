@@ -29,7 +29,7 @@ _OUT_OF_MEMORY = (
 
 
 @contextmanager
-def our_errors(shape: tuple[int, ...]) -> Iterator[None]:
+def translate_backend_errors(shape: tuple[int, ...]) -> Iterator[None]:
     """Turn whatever is raised while a batch runs into one of our errors.
 
     Parameters

@@ -9,7 +9,7 @@ R = TypeVar("R")
 Y = TypeVar("Y")
 
 
-def drained(steps: Generator[Any, None, R]) -> R:
+def drain(steps: Generator[Any, None, R]) -> R:
     """Run a generator to its end, and return what it returns."""
     while True:
         try:
@@ -19,7 +19,7 @@ def drained(steps: Generator[Any, None, R]) -> R:
             return result
 
 
-def telling(steps: Generator[Any, None, R], news: Callable[[], Y]) -> Generator[Y, None, R]:
+def with_progress(steps: Generator[Any, None, R], news: Callable[[], Y]) -> Generator[Y, None, R]:
     """Run a generator that has nothing to tell, yielding news after each of its steps."""
     while True:
         try:

@@ -36,7 +36,7 @@ from src_models.images.degradation import (
 )
 from src_models.images.intensity import IntensityRange, as_dtype
 from src_models.models.description import ModelDescription
-from src_models.models.registry import BUNDLED, is_at_hand
+from src_models.models.registry import BUNDLED, is_available_offline
 from src_models.quality.metrics import psnr, robust_range, ssim
 
 ISRS = ("psnr-small", "gans")
@@ -207,7 +207,7 @@ def main() -> None:
     parser.add_argument("--pictures", action="store_true", help="draw instead of scoring")
     args = parser.parse_args()
     logging.basicConfig(level=logging.WARNING)
-    names = args.models or [*BUNDLED, *(name for name in ISRS if is_at_hand(name))]
+    names = args.models or [*BUNDLED, *(name for name in ISRS if is_available_offline(name))]
     if args.pictures:
         for name in names:
             print(draw(name))

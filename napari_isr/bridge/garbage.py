@@ -12,7 +12,7 @@ _users = 0
 
 
 @contextmanager
-def quick_collections() -> Iterator[None]:
+def frozen_gc() -> Iterator[None]:
     """Leave what is there already out of the collections, until the last work of all ends.
 
     With a backend loaded a full one takes half a second, in which napari stands still.

@@ -84,7 +84,7 @@ class Trust:
 NO_MORE = Trust()
 
 
-def judging_layers(
+def assessment_layers(
     source: LayerSource, result: str, trust: Trust, done: Upscaled
 ) -> list[napari.layers.Image]:
     """Make the layers that tell how far to believe a result; hidden, as they would cover it.

@@ -97,7 +97,7 @@ class Upscaled:
         Share of the work done per second, without the first batch, which compiles the network;
         0 if there was but one.
     uncertainty, consistency
-        As in `src_models.upscaling.assessment.Judged`; None for a region, and for results that
+        As in `src_models.upscaling.assessment.Assessed`; None for a region, and for results that
         are computed lazily.
     """
 
@@ -109,7 +109,7 @@ class Upscaled:
     consistency: Consistency | None = None
 
 
-def with_our_errors(
+def with_own_errors(
     steps: Callable[P, Generator[Y, None, R]],
 ) -> Callable[P, Generator[Y, None, R]]:
     """Let nothing but our own errors out of a generator.
@@ -159,7 +159,7 @@ class _Stopwatch:
             yield progress
 
 
-def show_our_warning(warning: tuple[Any, ...]) -> None:
+def show_own_warning(warning: tuple[Any, ...]) -> None:
     """Show a warning of ours in napari; those of the backends mean nothing to its users.
 
     Parameters
@@ -174,14 +174,14 @@ def show_our_warning(warning: tuple[Any, ...]) -> None:
         show_warning(str(message))
 
 
-@with_our_errors
+@with_own_errors
 def upscaling(
     array: Any, settings: UpscaleSettings
 ) -> Generator[Loading | Progress, None, Upscaled]:
     """Upscale an array, telling of loading first and of progress then."""
     is_keras = choose_engine(settings.engine).name == "keras"
     yield Loading(starts_keras=is_keras and "keras" not in sys.modules)
-    from src_models.upscaling.assessment import judged_steps
+    from src_models.upscaling.assessment import upscale_and_assess_steps
     from src_models.upscaling.lazy import upscale_lazily
     from src_models.upscaling.predict import upscale_steps
 
@@ -197,7 +197,7 @@ def upscaling(
         trust.check_lazy()
         pixels = upscale_lazily(array, settings.model, engine=settings.engine, **how)
     else:
-        steps = judged_steps(array, network, uncertainty=trust.uncertainty, **how)
+        steps = upscale_and_assess_steps(array, network, uncertainty=trust.uncertainty, **how)
         pixels, uncertainty, consistency = yield from watch.over(steps)
     seconds = time.monotonic() - started
     record = _record(network, settings, consistency)

@@ -17,7 +17,7 @@ from src_models.models.download import cache_folder, fetch, find_cached
 from src_models.models.onnx_files import describe_onnx
 from src_models.models.onnx_graph import is_onnx
 from src_models.models.published import PUBLISHED
-from src_models.models.registry import BUNDLED, describe_model, is_at_hand, model_names
+from src_models.models.registry import BUNDLED, describe_model, is_available_offline, model_names
 from src_models.models.user_models import add_user_model, user_models
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def _place(name: str) -> str:
     if name in BUNDLED:
         return "comes along"
     if name in PUBLISHED:
-        return "downloaded" if is_at_hand(name) else "to download"
+        return "downloaded" if is_available_offline(name) else "to download"
     return "your own"
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from src_models.backend_errors import our_errors
+from src_models.backend_errors import translate_backend_errors
 from src_models.engines.graph import walk
 from src_models.errors import OutOfMemoryError
 from src_models.models.description import ModelDescription
@@ -53,7 +53,7 @@ class OnnxEngine:
         options.enable_cpu_mem_arena = False
 
         def open_it() -> Any:
-            network = write_down(description, weights)
+            network = build_graph(description, weights)
             return onnxruntime.InferenceSession(network, options, providers=providers())
 
         self._start(description, open_it, reason)
@@ -80,7 +80,7 @@ class OnnxEngine:
 
         options = self._running[id(batch)] = onnxruntime.RunOptions()
         try:
-            with our_errors(batch.shape):
+            with translate_backend_errors(batch.shape):
                 return self._answer(self._session(), batch, options)
         except OutOfMemoryError:
             # After a failed allocation a session fails on whatever it is given, however small.
@@ -118,7 +118,7 @@ def providers() -> list[str]:
     return [name for name in (*GPU_PROVIDERS, "CPUExecutionProvider") if name in available]
 
 
-def write_down(description: ModelDescription, weights: Weights) -> bytes:
+def build_graph(description: ModelDescription, weights: Weights) -> bytes:
     """Return a network as a serialised ONNX model, for batches of any size.
 
     Parameters

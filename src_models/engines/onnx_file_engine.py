@@ -12,7 +12,7 @@ from src_models.engines.onnx_engine import OnnxEngine, providers
 from src_models.models.description import ModelDescription
 from src_models.models.onnx_config import OnnxConfig
 from src_models.models.onnx_files import open_session
-from src_models.models.onnx_probe import look_at_ends
+from src_models.models.onnx_probe import read_input_spec
 
 
 class OnnxFileEngine(OnnxEngine):
@@ -31,7 +31,7 @@ class OnnxFileEngine(OnnxEngine):
     def __init__(self, description: ModelDescription, path: Path, reason: str = "") -> None:
         assert isinstance(description.config, OnnxConfig)
         self._start(description, lambda: open_session(path, providers=providers()), reason)
-        self._config, self._ends = description.config, look_at_ends(self._session())
+        self._config, self._ends = description.config, read_input_spec(self._session())
 
     def _answer(
         self, session: Any, batch: NDArray[np.float32], options: Any
@@ -42,14 +42,14 @@ class OnnxFileEngine(OnnxEngine):
         given = self._to_network(np.pad(batch, beyond, mode="reflect"))
         scale, step = self._config.x, self._ends.shape[0]
         parts = [given] if step is None else self._parts(given, step)
-        answers = [
+        outputs = [
             np.asarray(session.run(None, {self._ends.name: part}, options)[0]) for part in parts
         ]
-        answer = np.concatenate(answers)[: len(batch)]
+        output = np.concatenate(outputs)[: len(batch)]
         if self._config.layout == "NCHW":
-            answer = answer.transpose(0, 2, 3, 1)
-        answer = answer[:, : height * scale, : width * scale].astype(np.float32)
-        return np.ascontiguousarray(answer / np.float32(self._config.data_range))
+            output = output.transpose(0, 2, 3, 1)
+        output = output[:, : height * scale, : width * scale].astype(np.float32)
+        return np.ascontiguousarray(output / np.float32(self._config.data_range))
 
     def _to_network(self, batch: NDArray[np.float32]) -> NDArray[Any]:
         if self._config.layout == "NCHW":

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from src_models.backend_errors import our_errors
+from src_models.backend_errors import translate_backend_errors
 from src_models.engines.compiled_cache import load_compiled, save_compiled
 from src_models.engines.graph import walk
 from src_models.engines.memory import bytes_per_pixel, is_little
@@ -33,7 +33,7 @@ _SETTINGS = {"INFERENCE_PRECISION_HINT": "f32", "PERFORMANCE_HINT": "LATENCY"}
 _MOST_SHAPES = 4
 # For so long the memory for features is kept for a next image, a preview or a part of a lazy array.
 _IDLE_S = 5.0
-# Of `write_down`: raised when it writes a network down in another way, which rounds otherwise, so
+# Of `build_graph`: raised when it writes a network down in another way, which rounds otherwise, so
 # that nothing that an older version compiled is taken for this one's.
 _VERSION = 6
 
@@ -93,7 +93,7 @@ class OpenVinoEngine:
             raise
 
     def _answer(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
-        with our_errors(batch.shape), self._lock:
+        with translate_backend_errors(batch.shape), self._lock:
             self._check_wanted(batch)
             self._running = batch, None
             try:
@@ -157,7 +157,7 @@ class OpenVinoEngine:
         if key and (stored := load_compiled(key)) is not None:
             with suppress(RuntimeError):  # whole, yet not for this machine
                 return self._core.import_model(stored, "CPU", _SETTINGS)
-        model = write_down(self.description, self._weights, shape)
+        model = build_graph(self.description, self._weights, shape)
         compiled = self._core.compile_model(model, "CPU", _SETTINGS)
         if key:
             save_compiled(key, compiled.export_model().getvalue())
@@ -173,7 +173,7 @@ class OpenVinoEngine:
         return fingerprint(self._weights, repr(made_of))
 
 
-def write_down(description: ModelDescription, weights: Weights, shape: Sequence[int]) -> Any:
+def build_graph(description: ModelDescription, weights: Weights, shape: Sequence[int]) -> Any:
     """Return a network as an OpenVINO model.
 
     Parameters
@@ -195,6 +195,6 @@ def write_down(description: ModelDescription, weights: Weights, shape: Sequence[
 
     image = opset13.parameter(list(shape), np.float32, name="image")
     channels_first = opset13.transpose(image, np.array([0, 3, 1, 2]))
-    answer = walk(description.network, channels_first, OpenVinoOperations(weights))
-    channels_last = opset13.transpose(answer, np.array([0, 2, 3, 1]))
+    output = walk(description.network, channels_first, OpenVinoOperations(weights))
+    channels_last = opset13.transpose(output, np.array([0, 2, 3, 1]))
     return openvino.Model([channels_last], [image], description.config.network)

@@ -22,8 +22,8 @@ class OpenVinoOperations:
     def conv(self, x: Any, name: str, relu: bool = False) -> Any:
         """Run a convolution, see `src_models.engines.graph.Operations`."""
         kernel, bias = self._weights[f"{name}/kernel"], self._weights[f"{name}/bias"]
-        answer = self._sum(x if isinstance(x, list) else [x], kernel, bias)
-        return self._ops.relu(answer) if relu else answer
+        output = self._sum(x if isinstance(x, list) else [x], kernel, bias)
+        return self._ops.relu(output) if relu else output
 
     def fuse(self, parts: Sequence[Any], name: str, factor: float = 1.0) -> Any:
         """Close a dense block: the middle of its kernel adds the first part as well."""

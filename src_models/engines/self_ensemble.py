@@ -63,11 +63,11 @@ class SelfEnsemble:
         # Running mean and squared deviation (Welford): equal answers give themselves and 0 exactly.
         mean: Any = np.float32(0)
         squares: Any = np.float32(0)
-        for count, answer in enumerate(self._answers(batch), start=1):
-            difference = answer - mean
+        for count, output in enumerate(self._answers(batch), start=1):
+            difference = output - mean
             mean = mean + difference / np.float32(count)
             if self._spread:
-                squares = squares + difference * (answer - mean)
+                squares = squares + difference * (output - mean)
         if not self._spread:
             return np.asarray(mean, np.float32)
         deviation = np.sqrt(np.maximum(squares, 0) / np.float32(len(_TRANSFORMS)))
@@ -80,11 +80,11 @@ class SelfEnsemble:
                 raise NetworkError("The run was stopped. Start it again to have a result.")
             seen = batch.swapaxes(1, 2) if turned else batch
             self._running = np.ascontiguousarray(seen[:, ::up, ::left])
-            answer = self._engine.run(self._running)[:, ::up, ::left]
-            answer = answer.swapaxes(1, 2) if turned else answer
+            output = self._engine.run(self._running)[:, ::up, ::left]
+            output = output.swapaxes(1, 2) if turned else output
             if self._as_grey:
-                answer = np.broadcast_to(answer.mean(axis=-1, keepdims=True), answer.shape)
-            yield answer
+                output = np.broadcast_to(output.mean(axis=-1, keepdims=True), output.shape)
+            yield output
 
     def stop(self, batch: NDArray[np.float32]) -> None:
         """Make a batch that runs in another thread end with an error, after a transform at most."""

@@ -124,9 +124,9 @@ class SharedModel:
             return self.digest
         shape = (1, _PROBED, _PROBED, self.description.channels)
         grey = np.arange(np.prod(shape)) * 7919 % 256 / 255
-        answer = self.open().run(grey.astype(np.float32).reshape(shape))
+        output = self.open().run(grey.astype(np.float32).reshape(shape))
         told = self.engine.encode() + self.description.to_json().encode()
-        return _digest(told + np.asarray(answer, np.float32).tobytes())
+        return _digest(told + np.asarray(output, np.float32).tobytes())
 
     def _open(self) -> Engine:
         engine = cast(EngineName, self.engine)

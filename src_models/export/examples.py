@@ -38,15 +38,15 @@ def write_examples(description: ModelDescription, network: bytes, folder: Path) 
     low, high = (0.0, 255.0) if is_8_bit else (float(np.percentile(image, p)) for p in PERCENTILES)
     unit = ((image - low) / (high - low)).astype(np.float32)
     session = onnxruntime.InferenceSession(network, providers=["CPUExecutionProvider"])
-    answer = np.asarray(session.run(None, {"image": unit.transpose(2, 0, 1)[None]})[0])
-    stored = np.clip(answer * 255, 0, 255) if is_8_bit else answer
+    output = np.asarray(session.run(None, {"image": unit.transpose(2, 0, 1)[None]})[0])
+    stored = np.clip(output * 255, 0, 255) if is_8_bit else output
     for name, values in {"input": image.transpose(2, 0, 1)[None], "output": stored}.items():
         np.save(folder / f"test_{name}.npy", values.astype(np.float32))
         planes = values[0].astype(np.float32)
         tifffile.imwrite(folder / f"sample_{name}.tif", planes, photometric="minisblack")
     sides = [
         _as_picture(unit, Image.Resampling.NEAREST),
-        _as_picture(answer[0].transpose(1, 2, 0), Image.Resampling.BICUBIC),
+        _as_picture(output[0].transpose(1, 2, 0), Image.Resampling.BICUBIC),
     ]
     cover = Image.new("RGB", (2 * _COVER_SIZE, _COVER_SIZE))
     for number, side in enumerate(sides):

@@ -24,11 +24,11 @@ from src_models.jobs.batch_events import (
     FileStarted,
     Outcome,
 )
-from src_models.jobs.batch_file import decide, finish, how_made, work_on
+from src_models.jobs.batch_file import finish, how_made, plan_file, process_file
 from src_models.jobs.batch_journal import BatchJournal
 from src_models.jobs.batch_plan import Job, uncertainty_job
 from src_models.jobs.provenance import model_identity
-from src_models.models.registry import is_at_hand
+from src_models.models.registry import is_available_offline
 
 logger = logging.getLogger(__name__)
 
@@ -84,12 +84,12 @@ def preview_batch(
     """Yield for each job the file that `run_batch` would write, or why it would write none."""
     _check(settings)
     name = settings.model
-    known = not isinstance(name, str) or is_at_hand(name) or Path(name).exists()
+    known = not isinstance(name, str) or is_available_offline(name) or Path(name).exists()
     identity = model_identity(name) if known else ""
     journal = _open_journal(settings, identity)
     images = _images(jobs)
     for job in jobs:
-        yield job, decide(job, settings, journal, images)
+        yield job, plan_file(job, settings, journal, images)
 
 
 def _asked(settings: BatchSettings, identity: str) -> dict[str, Any]:
@@ -130,12 +130,12 @@ def _one_by_one(
 ) -> Generator[BatchEvent, None, None]:
     images = _images(jobs)
     for job in jobs:
-        before = decide(job, settings, journal, images)
+        before = plan_file(job, settings, journal, images)
         if isinstance(before, Outcome):
             yield FileDone(before)
             continue
         yield FileStarted(job)
-        outcome = yield from work_on(replace(job, target=before), settings, identity)
+        outcome = yield from process_file(replace(job, target=before), settings, identity)
         yield FileDone(finish(job, outcome, settings, journal, images))
 
 
@@ -152,11 +152,11 @@ def _in_processes(
     images = _images(jobs)
     try:
         for job in jobs:
-            before = decide(job, settings, journal, images)
+            before = plan_file(job, settings, journal, images)
             if isinstance(before, Path):
                 target = replace(job, target=before)
                 written.append(target)
-                with _held_back_ctrl_c():
+                with _sigint_blocked():
                     future = pool.submit(_work_whole, target, settings, identity)
                 waiting.append((job, future))
             else:
@@ -188,8 +188,8 @@ def _in_order(
         while result not in finished:
             for future in wait(running, return_when=FIRST_COMPLETED).done:
                 whose = running.pop(future)
-                answer = _answer(whose, future)
-                finished[future] = finish(whose, answer, settings, journal, images)
+                output = _answer(whose, future)
+                finished[future] = finish(whose, output, settings, journal, images)
         yield FileDone(finished[result])
 
 
@@ -202,7 +202,7 @@ def _answer(job: Job, future: Future[Outcome]) -> Outcome:
 
 
 def _work_whole(job: Job, settings: BatchSettings, identity: str) -> Outcome:
-    steps = work_on(job, settings, identity)
+    steps = process_file(job, settings, identity)
     while True:
         try:
             next(steps)
@@ -212,7 +212,7 @@ def _work_whole(job: Job, settings: BatchSettings, identity: str) -> Outcome:
 
 
 @contextmanager
-def _held_back_ctrl_c() -> Iterator[None]:
+def _sigint_blocked() -> Iterator[None]:
     """Deliver Ctrl-C after this context, and never to a process that was started in it.
 
     A process that is still starting, with `_end_with_parent` to come, would show a traceback.

@@ -39,13 +39,13 @@ from src_models.models.registry import describe_model
 
 if TYPE_CHECKING:
     from src_models.engines.opening import Engine
-    from src_models.upscaling.assessment import Judged
+    from src_models.upscaling.assessment import Assessed
     from src_models.upscaling.pipeline import Progress
 
 logger = logging.getLogger(__name__)
 
 
-def decide(
+def plan_file(
     job: Job, settings: BatchSettings, journal: BatchJournal, images: Collection[str]
 ) -> Outcome | Path:
     """Decide by what is there already: return the name to write, or what came of it.
@@ -102,7 +102,7 @@ def _told_of(path: Path) -> Mapping[str, Any]:
     return record if record.get("uncertainty") else {}
 
 
-def work_on(
+def process_file(
     job: Job, settings: BatchSettings, identity: str
 ) -> Generator[FileProgress, None, Outcome]:
     """Read, upscale, and write under a temporary name."""
@@ -154,10 +154,10 @@ def how_made(settings: BatchSettings) -> dict[str, bool]:
 
 def _steps(
     picture: Picture, network: Engine, settings: BatchSettings
-) -> Generator[Progress, None, Judged]:
-    from src_models.upscaling.assessment import judged_steps
+) -> Generator[Progress, None, Assessed]:
+    from src_models.upscaling.assessment import upscale_and_assess_steps
 
-    return judged_steps(
+    return upscale_and_assess_steps(
         picture.array,
         network,
         axes=picture.axes,
@@ -182,7 +182,7 @@ def _upscaled(
             try:
                 progress = next(steps)
             except StopIteration as end:
-                judged: Judged = end.value
+                judged: Assessed = end.value
                 told = provenance(network.description, network.name, identity, job.source)
                 record = told | how_made(settings)
                 if judged.consistency is not None:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 _SIDE = 64
 
 
-def source_identity(array: Any, folder: Path | None = None) -> str:
+def source_fingerprint(array: Any, folder: Path | None = None) -> str:
     """Return a fingerprint of an image, which need not be read as a whole for it.
 
     All pixels of a numpy array count. Of others it is made of pixels at the corners and in the

@@ -29,15 +29,15 @@ from src_models.images.ome_zarr import (
     read_zarr_image,
     stored_axes,
 )
-from src_models.jobs.fingerprint import source_identity
+from src_models.jobs.fingerprint import source_fingerprint
 from src_models.jobs.provenance import model_identity, provenance
 from src_models.jobs.zarr_blocks import ZarrWork
 from src_models.jobs.zarr_resume import begin, complete, planned, resume
-from src_models.jobs.zarr_target import alone, check_apart, check_named, check_target
+from src_models.jobs.zarr_target import alone, check_has_name, check_not_nested, check_target
 from src_models.models.description import ModelDescription
 from src_models.models.registry import DEFAULT_MODEL
-from src_models.progress import drained, telling
-from src_models.quality.consistency import measure_agreement_steps
+from src_models.progress import drain, with_progress
+from src_models.quality.consistency import measure_consistency_summary_steps
 from src_models.upscaling.chunk_cache import keeping_chunks
 from src_models.upscaling.intensity_ranges import measure_channels
 from src_models.upscaling.lazy import BlockPlan
@@ -124,7 +124,7 @@ def upscale_to_zarr(
         consistency=consistency,
         overwrite=overwrite,
     )
-    return drained(steps)
+    return drain(steps)
 
 
 def upscale_to_zarr_steps(
@@ -164,12 +164,12 @@ def upscale_to_zarr_steps(
     """
     named = Path(os.path.expanduser(target))
     target = Path(os.path.realpath(named))  # through a link, which stays one
-    check_named(target)
+    check_has_name(target)
     unfinished = target.with_name(f"{target.name}.unfinished")
     image = _open_source(source, axes, pixel_size)
     for folder in _folders_of(source):
-        check_apart(target, folder)
-        check_apart(unfinished, folder)  # which is removed if it is not wanted any more
+        check_not_nested(target, folder)
+        check_not_nested(unfinished, folder)  # which is removed if it is not wanted any more
     shared = SharedModel(model, engine)
     stack = ImageStack.of(image.array, image.axes, shared.description.channels)
     if keep_intensities:
@@ -182,7 +182,7 @@ def upscale_to_zarr_steps(
         "dtype": str(np.dtype(image.array.dtype)),
         "axes": image.axes,
         "pixel_size": (dict(image.pixel_size) or None) if path is None else None,
-        "content": source_identity(image.array, path),
+        "content": source_fingerprint(image.array, path),
         "model": shared.identity(),
         "tile_size": tile_size,
         "overlap": overlap,
@@ -210,7 +210,7 @@ def upscale_to_zarr_steps(
         add_record(unfinished, told | {name: True for name, wanted in asked_for.items() if wanted})
         if consistency:
             comparing = _compare(unfinished, image, plan.description)
-            yield from telling(comparing, lambda: Progress(work.total, work.total))
+            yield from with_progress(comparing, lambda: Progress(work.total, work.total))
         with writing(target):
             complete(unfinished, target)
     return named
@@ -269,7 +269,7 @@ def _compare(
     stored = stored_axes(image.axes)
     finest = from_zarr(open_levels(unfinished)[0])
     result = finest.transpose([stored.index(axis) for axis in image.axes])
-    found = yield from measure_agreement_steps(
+    found = yield from measure_consistency_summary_steps(
         result, image.array, axes=image.axes, model=description
     )
     add_record(unfinished, {"consistency": found.record})

@@ -21,7 +21,7 @@ from src_models.images.tiling import Region
 from src_models.jobs.journal import Journal
 from src_models.upscaling.lazy import BlockPlan
 from src_models.upscaling.pipeline import Progress
-from src_models.upscaling.unreliable_pixels import Doubts
+from src_models.upscaling.unreliable_pixels import UnreliablePixels
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,16 +65,16 @@ class ZarrWork:
                 if job.level != level and written is not None:  # it is read from now on
                     written.result()
                 level = job.level
-                doubts = Doubts()
-                pixels = self._pixels(job, doubts)
+                unreliable = UnreliablePixels()
+                pixels = self._pixels(job, unreliable)
                 if written is not None:
                     written.result()
-                written = thread.submit(self._write, number, job, pixels, doubts)
+                written = thread.submit(self._write, number, job, pixels, unreliable)
                 yield Progress(len(self._journal.done), total)
             if written is not None:
                 written.result()
         noted = [counts for counts in self._journal.done.values() if counts]  # earlier calls', too
-        Doubts(*map(sum, zip(*noted, strict=True))).warn(len(noted) == total)
+        UnreliablePixels(*map(sum, zip(*noted, strict=True))).warn(len(noted) == total)
         yield Progress(total, total)
 
     def _jobs(self) -> Iterator[_Job]:
@@ -84,9 +84,9 @@ class ZarrWork:
                 place = {a: slice(i * n, min((i + 1) * n, length)) for a, i, n, length in sides}
                 yield _Job(number, place)
 
-    def _pixels(self, job: _Job, doubts: Doubts) -> NDArray[Any]:
+    def _pixels(self, job: _Job, unreliable: UnreliablePixels) -> NDArray[Any]:
         if job.level == 0:
-            return self._upscaled(job.place, doubts)
+            return self._upscaled(job.place, unreliable)
         finer = self._levels[job.level - 1]
         wanted = (
             slice(2 * part.start, 2 * part.stop) if axis in "YX" else part
@@ -94,16 +94,18 @@ class ZarrWork:
         )
         return halved(np.asarray(finer[tuple(wanted)]), self._axes)
 
-    def _upscaled(self, place: dict[str, slice], doubts: Doubts) -> NDArray[Any]:
+    def _upscaled(self, place: dict[str, slice], unreliable: UnreliablePixels) -> NDArray[Any]:
         scale = self._plan.description.scale
         y, x = place["Y"], place["X"]
         block = Region(y.start // scale, y.stop // scale, x.start // scale, x.stop // scale)
         together = "YXC" if self._stack.joint or self._stack.has_alpha else "YX"
         planes = {axis: part.start for axis, part in place.items() if axis not in together}
-        pixels = self._plan.run(self._stack, self._shared.open(), block, planes, doubts)
+        pixels = self._plan.run(self._stack, self._shared.open(), block, planes, unreliable)
         return pixels.transpose([self._stack.axes.index(axis) for axis in self._axes])
 
-    def _write(self, number: int, job: _Job, pixels: NDArray[Any], doubts: Doubts) -> None:
+    def _write(
+        self, number: int, job: _Job, pixels: NDArray[Any], unreliable: UnreliablePixels
+    ) -> None:
         with writing(self._journal.path.parent):
             self._levels[job.level][tuple(job.place.values())] = pixels
-            self._journal.add(number, *astuple(doubts))
+            self._journal.add(number, *astuple(unreliable))

@@ -13,7 +13,7 @@ from src_models.file_lock import claimed
 from src_models.files import writing
 
 
-def check_named(target: Path) -> None:
+def check_has_name(target: Path) -> None:
     """Refuse a place that has no name, as the root of a disk.
 
     Raises
@@ -49,7 +49,7 @@ def check_target(target: Path, overwrite: bool) -> None:
         )
 
 
-def check_apart(target: Path, source: Path) -> None:
+def check_not_nested(target: Path, source: Path) -> None:
     """Refuse a target that is its source, lies in it, or holds it; both without links.
 
     Raises

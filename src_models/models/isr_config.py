@@ -50,14 +50,14 @@ def infer_config(shapes: Mapping[str, Shape], filename: str) -> NetworkConfig:
         raise ModelFileError(_no_network_of_isr(shapes, filename))
     try:
         return _infer_rdn(kernels) if rdn > rrdn else _infer_rrdn(kernels)
-    except _NotToldError as error:
+    except _UndeterminedError as error:
         kind = "an RDN" if rdn > rrdn else "an RRDN"
         raise ModelFileError(f"{filename!r} looks like {kind} of ISR, but {error}.") from error
     except InvalidInputError as error:
         raise ModelFileError(f"{filename!r} cannot be used: {error}") from error
 
 
-def settle(
+def with_overrides(
     config: NetworkConfig, upscaling: Upscaling | None = None, beta: float | None = None
 ) -> NetworkConfig:
     """Return a configuration with what its weight file leaves open settled.
@@ -96,7 +96,7 @@ def shapes_of(config: NetworkConfig) -> dict[str, Shape]:
     return shapes
 
 
-def account_for(
+def check_tensors(
     found: Mapping[str, Shape], expected: Mapping[str, Shape], filename: str, network: str
 ) -> None:
     """Check that a file holds each tensor of a network, and no other.
@@ -142,7 +142,7 @@ def _no_network_of_isr(shapes: Mapping[str, Shape], filename: str) -> str:
     )
 
 
-class _NotToldError(Exception):
+class _UndeterminedError(Exception):
     """A size does not follow from the tensors that are there."""
 
 
@@ -201,7 +201,7 @@ def _shapes(kernels: Mapping[str, Shape], *layers: str) -> list[Shape]:
 def _most(symbol: str, numbers: Iterable[int]) -> int:
     most = max(numbers, default=0)
     if most == 0:
-        raise _NotToldError(f"it has no dense block, so {symbol} cannot be told: {_AGAIN}")
+        raise _UndeterminedError(f"it has no dense block, so {symbol} cannot be told: {_AGAIN}")
     return most
 
 
@@ -209,7 +209,7 @@ def _usual(what: str, values: Iterable[int]) -> int:
     """Return what most tensors say, so that a single strange one can be named afterwards."""
     counted = Counter(values).most_common(1)
     if not counted:
-        raise _NotToldError(f"it has no tensor that tells {what}: {_AGAIN}")
+        raise _UndeterminedError(f"it has no tensor that tells {what}: {_AGAIN}")
     return counted[0][0]
 
 
@@ -217,7 +217,7 @@ def _channels(kernels: Mapping[str, Shape], first: str) -> int:
     takes = [shape[2] for shape in _shapes(kernels, first)]
     gives = [shape[3] for shape in _shapes(kernels, "SR")]
     if takes and gives and takes != gives:
-        raise _NotToldError(
+        raise _UndeterminedError(
             f"it takes {takes[0]} channels and gives {gives[0]}, which ISR builds by mistake for "
             "any c_dim but 3: train a network of as many channels in as out"
         )
@@ -226,10 +226,12 @@ def _channels(kernels: Mapping[str, Shape], first: str) -> int:
 
 def _scale(kernels: Mapping[str, Shape], layer: str, channels: int) -> int:
     if layer not in kernels:
-        raise _NotToldError(f"{layer}/kernel is missing, so the scale cannot be told: {_AGAIN}")
+        raise _UndeterminedError(
+            f"{layer}/kernel is missing, so the scale cannot be told: {_AGAIN}"
+        )
     phases, rest = divmod(kernels[layer][3], channels)
     if rest or isqrt(phases) ** 2 != phases:
-        raise _NotToldError(
+        raise _UndeterminedError(
             f"{layer}/kernel gives {kernels[layer][3]} channels, which is not {channels} times "
             f"the square of a scale: {_AGAIN}"
         )

@@ -19,7 +19,13 @@ from numpy.typing import NDArray
 from src_models.errors import ModelFileError
 from src_models.models.config import Upscaling
 from src_models.models.description import ModelDescription
-from src_models.models.isr_config import Shape, account_for, infer_config, settle, shapes_of
+from src_models.models.isr_config import (
+    Shape,
+    check_tensors,
+    infer_config,
+    shapes_of,
+    with_overrides,
+)
 
 _HDF5 = b"\x89HDF\r\n\x1a\n"
 # The most that one of ISR's own networks was found to need, see benchmarks/measure_overlap.py.
@@ -148,8 +154,8 @@ def describe_legacy(
     """
     path = Path(path)
     shapes = read_shapes(path)
-    config = settle(infer_config(shapes, path.name), upscaling, beta)
-    account_for(shapes, shapes_of(config), path.name, f"{config.network} {config.arch_params}")
+    config = with_overrides(infer_config(shapes, path.name), upscaling, beta)
+    check_tensors(shapes, shapes_of(config), path.name, f"{config.network} {config.arch_params}")
     description = ModelDescription(
         name=path.stem,
         config=config,

@@ -24,7 +24,7 @@ from src_models.models.onnx_graph import (
     measure_cost,
     network_in,
 )
-from src_models.models.onnx_probe import Finding, Refusal, probe
+from src_models.models.onnx_probe import Finding, UnsupportedNetworkError, probe
 
 # Under which files that we exported carry our description (`src_models.export.portable`).
 _KEY = "napari-isr"
@@ -127,7 +127,7 @@ def _describe(path: Path, _modified: int, _size: int) -> ModelDescription:
     told = _told(metadata)
     try:
         found = probe(session, None if told is None else 1)
-    except Refusal as refusal:
+    except UnsupportedNetworkError as refusal:
         raise ModelFileError(
             f"The network in {path.name!r} cannot be used: it {refusal}. Choose the ONNX file of a "
             "network that makes one image larger by a whole number, such as 2 or 4."

@@ -33,18 +33,18 @@ _BORDER = 4
 _WAVES = 23.0, 29.0
 
 
-class Refusal(Exception):
+class UnsupportedNetworkError(Exception):
     """A network is not one that can be used.
 
     Carries the reason, as the end of a sentence that begins with "it".
     """
 
 
-class CannotRun(Refusal):
+class InferenceFailedError(UnsupportedNetworkError):
     """A network fails on an image of some size; on another one it may not."""
 
 
-class Ends(NamedTuple):
+class InputSpec(NamedTuple):
     """The input of a network, as its file tells it.
 
     Attributes
@@ -107,39 +107,41 @@ def probe(session: Any, data_range: int | None = None) -> Finding:
     Refusal
         If it is no super-resolution network of one image.
     """
-    ends = look_at_ends(session)
-    reasons: list[Refusal] = []
+    ends = read_input_spec(session)
+    reasons: list[UnsupportedNetworkError] = []
     for layout, channels in _guesses(ends):
         for height, width in _sizes(ends, layout):
             try:
                 return _try(session, ends, layout, (height, width, channels), data_range)
-            except CannotRun as refusal:
+            except InferenceFailedError as refusal:
                 reasons.append(refusal)
-            except Refusal as refusal:
+            except UnsupportedNetworkError as refusal:
                 reasons.append(refusal)
                 break
     # What came of an answer says more than that there was none.
-    raise min(reasons, key=lambda reason: isinstance(reason, CannotRun))
+    raise min(reasons, key=lambda reason: isinstance(reason, InferenceFailedError))
 
 
-def look_at_ends(session: Any) -> Ends:
+def read_input_spec(session: Any) -> InputSpec:
     """Check that there is one image in and one answer out, and return the input."""
     inputs, outputs = session.get_inputs(), session.get_outputs()
     if len(inputs) != 1 or len(outputs) != 1:
-        raise Refusal(f"has {len(inputs)} inputs and {len(outputs)} outputs instead of one each")
+        raise UnsupportedNetworkError(
+            f"has {len(inputs)} inputs and {len(outputs)} outputs instead of one each"
+        )
     (given,) = inputs
     if given.type not in _TYPES:
-        raise Refusal(f"takes {given.type} instead of an image of floats or bytes")
+        raise UnsupportedNetworkError(f"takes {given.type} instead of an image of floats or bytes")
     shape = tuple(n if isinstance(n, int) and n > 0 else None for n in given.shape or (None,) * 4)
     if len(shape) != 4:
-        raise Refusal(
+        raise UnsupportedNetworkError(
             f"takes an array of {len(shape)} dimensions instead of four: batch, height, width and "
             "channels"
         )
-    return Ends(given.name, np.dtype(_TYPES[given.type]), shape)
+    return InputSpec(given.name, np.dtype(_TYPES[given.type]), shape)
 
 
-def _guesses(ends: Ends) -> Iterator[tuple[Layout, int]]:
+def _guesses(ends: InputSpec) -> Iterator[tuple[Layout, int]]:
     """Yield layouts and numbers of channels that the input allows, likeliest first."""
     orders: tuple[tuple[Layout, int], ...] = ("NCHW", 1), ("NHWC", 3)
     told = [(layout, ends.shape[axis]) for layout, axis in orders]
@@ -149,13 +151,15 @@ def _guesses(ends: Ends) -> Iterator[tuple[Layout, int]]:
         return
     free = [layout for layout, n in told if n is None]
     if not free:
-        raise Refusal(f"takes arrays of shape {ends.shape}, which have no axis of channels")
+        raise UnsupportedNetworkError(
+            f"takes arrays of shape {ends.shape}, which have no axis of channels"
+        )
     for layout in free:
         for channels in (3, 1):
             yield layout, channels
 
 
-def _sizes(ends: Ends, layout: Layout) -> Iterator[tuple[int, int]]:
+def _sizes(ends: InputSpec, layout: Layout) -> Iterator[tuple[int, int]]:
     height, width = _of_plane(ends.shape, layout)
     for size in _SIZES:
         yield height or size, width or size
@@ -168,7 +172,7 @@ def _of_plane(shape: tuple[int | None, ...], layout: Layout) -> tuple[int | None
 
 
 def _try(
-    session: Any, ends: Ends, layout: Layout, shape: tuple[int, int, int], told: int | None
+    session: Any, ends: InputSpec, layout: Layout, shape: tuple[int, int, int], told: int | None
 ) -> Finding:
     """Try images of a shape ``(H, W, C)``; the range that is told needs no proof."""
     height, width, channels = shape
@@ -176,15 +180,15 @@ def _try(
     possible = (255,) if ends.dtype == np.uint8 else (1, 255)
     for data_range in possible if told is None else (told,):
         image = smooth_image(height, width, channels)
-        answer = _run(session, ends, layout, image * data_range)
-        scale = _scale_of(answer, image)
+        output = _run(session, ends, layout, image * data_range)
+        scale = _scale_of(output, image)
         truth = smooth_image(height * scale, width * scale, channels, scale)
-        errors[data_range] = _difference(answer / data_range, truth, scale)
+        errors[data_range] = _difference(output / data_range, truth, scale)
     best = min(errors, key=lambda key: errors[key])
     if errors.get(1, np.inf) <= _CLOSE:  # larger numbers hide the biases of any network
         best = 1
     if told is None and not errors[best] <= _MOST_DIFFERENT:  # NaN is worse
-        raise Refusal(
+        raise UnsupportedNetworkError(
             "answers a smooth image with another one, so it does something else than "
             "super-resolution"
         )
@@ -205,53 +209,57 @@ def smooth_image(height: int, width: int, channels: int, scale: int = 1) -> NDAr
     return (0.5 + 0.2 * np.sin(y)[:, None] + 0.2 * np.cos(x)[None]).astype(np.float32)
 
 
-def _run(session: Any, ends: Ends, layout: Layout, image: NDArray[Any]) -> NDArray[Any]:
+def _run(session: Any, ends: InputSpec, layout: Layout, image: NDArray[Any]) -> NDArray[Any]:
     """Return the answer to an image, both ``(H, W, C)``."""
     batch = (np.rint(image) if ends.dtype == np.uint8 else image).astype(ends.dtype)[None]
     if layout == "NCHW":
         batch = batch.transpose(0, 3, 1, 2)
     batch = np.repeat(batch, ends.shape[0] or 1, axis=0)
     try:
-        answer = np.asarray(session.run(None, {ends.name: np.ascontiguousarray(batch)})[0])
+        output = np.asarray(session.run(None, {ends.name: np.ascontiguousarray(batch)})[0])
     except Exception as error:  # ONNX Runtime's, of a dozen kinds
         line = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise CannotRun(
+        raise InferenceFailedError(
             f"cannot be run on an image of {image.shape[:2]} pixels ({line})"
         ) from error
-    if answer.ndim != 4:
-        raise Refusal(f"answers an image with an array of shape {answer.shape} instead of an image")
-    answer = answer.transpose(0, 2, 3, 1) if layout == "NCHW" else answer
-    first: NDArray[Any] = answer[0].astype(np.float64)
+    if output.ndim != 4:
+        raise UnsupportedNetworkError(
+            f"answers an image with an array of shape {output.shape} instead of an image"
+        )
+    output = output.transpose(0, 2, 3, 1) if layout == "NCHW" else output
+    first: NDArray[Any] = output[0].astype(np.float64)
     return first
 
 
-def _scale_of(answer: NDArray[Any], image: NDArray[Any]) -> int:
-    told = f"answers {image.shape[:2]} pixels with {answer.shape[:2]}"
-    if answer.shape[2] != image.shape[2]:
-        raise Refusal(
-            f"answers an image of {image.shape[2]} channels with one of {answer.shape[2]}"
+def _scale_of(output: NDArray[Any], image: NDArray[Any]) -> int:
+    told = f"answers {image.shape[:2]} pixels with {output.shape[:2]}"
+    if output.shape[2] != image.shape[2]:
+        raise UnsupportedNetworkError(
+            f"answers an image of {image.shape[2]} channels with one of {output.shape[2]}"
         )
-    scale = int(answer.shape[0] // image.shape[0])
-    if answer.shape[:2] == image.shape[:2]:
-        raise Refusal("answers an image with one of the same size instead of a larger one")
-    if answer.shape[:2] != (scale * image.shape[0], scale * image.shape[1]):
-        raise Refusal(f"{told}, which is not a whole number times larger")
+    scale = int(output.shape[0] // image.shape[0])
+    if output.shape[:2] == image.shape[:2]:
+        raise UnsupportedNetworkError(
+            "answers an image with one of the same size instead of a larger one"
+        )
+    if output.shape[:2] != (scale * image.shape[0], scale * image.shape[1]):
+        raise UnsupportedNetworkError(f"{told}, which is not a whole number times larger")
     if scale > _LARGEST_SCALE:
-        raise Refusal(f"{told}, more than {_LARGEST_SCALE} times larger")
+        raise UnsupportedNetworkError(f"{told}, more than {_LARGEST_SCALE} times larger")
     return scale
 
 
-def _difference(answer: NDArray[Any], truth: NDArray[Any], scale: int) -> float:
+def _difference(output: NDArray[Any], truth: NDArray[Any], scale: int) -> float:
     """Return how much two images differ past their borders, as a share of the contrast."""
     inner = slice(_BORDER * scale, -_BORDER * scale)
-    seen, true = answer[inner, inner], truth[inner, inner]
+    seen, true = output[inner, inner], truth[inner, inner]
     if seen.size == 0:  # too small for a border
-        seen, true = answer, truth
+        seen, true = output, truth
     return float(np.sqrt(np.mean((seen - true) ** 2)) / true.std())
 
 
 def _find_multiple(
-    session: Any, ends: Ends, layout: Layout, shape: tuple[int, int, int], scale: int
+    session: Any, ends: InputSpec, layout: Layout, shape: tuple[int, int, int], scale: int
 ) -> int:
     """Return by what sizes may differ; 0 if there is but one."""
     height, width, channels = shape
@@ -262,6 +270,6 @@ def _find_multiple(
             image = smooth_image(*larger, channels)
             if _scale_of(_run(session, ends, layout, image), image) == scale:
                 return step
-        except Refusal:
+        except UnsupportedNetworkError:
             continue
     return 0

@@ -12,14 +12,21 @@ from src_models.models.bundled import BUNDLED, DEFAULT_MODEL
 from src_models.models.config import Upscaling
 from src_models.models.description import ModelDescription, read_description
 from src_models.models.download import fetch, find_cached, is_published
-from src_models.models.isr_config import settle
+from src_models.models.isr_config import with_overrides
 from src_models.models.isr_files import describe_legacy, is_legacy
 from src_models.models.onnx_files import describe_onnx
 from src_models.models.onnx_graph import is_onnx
 from src_models.models.published import PUBLISHED, Published
 from src_models.models.user_models import user_models
 
-__all__ = ["BUNDLED", "DEFAULT_MODEL", "describe_model", "find_model", "is_at_hand", "model_names"]
+__all__ = [
+    "BUNDLED",
+    "DEFAULT_MODEL",
+    "describe_model",
+    "find_model",
+    "is_available_offline",
+    "model_names",
+]
 _MODEL_ENDINGS = (".keras", ".onnx", ".onnx.zip", ".hdf5", ".h5")
 
 
@@ -33,7 +40,7 @@ def model_names() -> list[str]:
     return [*bundled, *own, *(name for name in PUBLISHED if name not in BUNDLED)]
 
 
-def is_at_hand(name: str) -> bool:
+def is_available_offline(name: str) -> bool:
     """Tell whether a named model is here already, so that `find_model` downloads nothing."""
     if name in PUBLISHED:
         return find_cached(PUBLISHED[name]) is not None
@@ -92,12 +99,12 @@ def find_model(path_or_name: str | Path) -> Path:
     if not isinstance(given, str | os.PathLike) or not os.path.isfile(os.path.expanduser(given)):
         raise ModelFileError(
             f"A model is one of the names {model_names()} or the path of a model file. "
-            f"Received: {str(path_or_name)!r}, which is neither.{_meant(str(path_or_name))}"
+            f"Received: {str(path_or_name)!r}, which is neither.{_suggest_name(str(path_or_name))}"
         )
     return Path(os.path.expanduser(given))
 
 
-def _meant(name: str) -> str:
+def _suggest_name(name: str) -> str:
     """Return what may have been meant by a name that there is not."""
     folder = Path(name).parent
     try:
@@ -137,7 +144,7 @@ def describe_model(
     name = str(path_or_name)
     if name in PUBLISHED:
         published = PUBLISHED[name]
-        config = settle(published.description.network, upscaling, beta)
+        config = with_overrides(published.description.network, upscaling, beta)
         return replace(published.description, config=config, summary=_summary(published))
     path = find_model(path_or_name)
     if is_legacy(path):
@@ -162,6 +169,6 @@ def describe_model(
 
 
 def _summary(model: Published) -> str:
-    if is_at_hand(model.name):
+    if is_available_offline(model.name):
         return model.description.summary
     return f"{model.description.summary} Downloaded on first use ({model.megabytes})."

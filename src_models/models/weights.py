@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from src_models.errors import ModelFileError
 from src_models.models.config import NetworkConfig
 from src_models.models.description import read_member
-from src_models.models.isr_config import account_for, shapes_of
+from src_models.models.isr_config import check_tensors, shapes_of
 from src_models.models.isr_files import is_legacy, read_tensors
 
 Weights = Mapping[str, NDArray[np.float32]]
@@ -54,7 +54,7 @@ def read_weights(path: str | Path, config: NetworkConfig) -> Weights:
         refuse_code(path)
         weights = _stored_by_keras(path)
     found = {name: values.shape for name, values in weights.items()}
-    account_for(found, shapes_of(config), path.name, "that it describes")
+    check_tensors(found, shapes_of(config), path.name, "that it describes")
     return weights
 
 

@@ -15,7 +15,7 @@ from src_models.models.config import Conv, NetworkConfig
 from src_models.models.description import ModelDescription
 from src_models.models.isr_files import as_isr_trained
 from src_models.networks.backend import keras
-from src_models.networks.isr_weights import let_read_isr_weights
+from src_models.networks.isr_weights import patch_load_weights
 
 # The last axis holds channels where it is as long as the network has.
 _AXES = {3: "YXC", 4: "ZYXC", 5: "TZYXC"}
@@ -47,7 +47,7 @@ class ImageModel:
         _check_init_range(init_range)
         self._init_range = init_range
         self._convs = {conv.name: conv for conv in config.convs()}
-        self._built = self.model = let_read_isr_weights(self._build())
+        self._built = self.model = patch_load_weights(self._build())
 
     def _build(self) -> keras.Model:
         raise NotImplementedError

@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from src_models.models.isr_config import account_for
+from src_models.models.isr_config import check_tensors
 from src_models.models.isr_files import is_legacy, read_shapes, read_tensors
 from src_models.networks.backend import keras
 
 
-def let_read_isr_weights(model: keras.Model) -> keras.Model:
+def patch_load_weights(model: keras.Model) -> keras.Model:
     """Let a network's own ``load_weights`` take ISR's files by name, or refuse them in a sentence.
 
     Keras takes the tensors of such a file in their order, and changes the first layers before it
@@ -62,7 +62,7 @@ def set_isr_weights(model: keras.Model, path: str | Path) -> None:
     """
     weights = {f"{layer.name}/{w.name}": w for layer in model.layers for w in layer.weights}
     shapes = {name: tuple(weight.shape) for name, weight in weights.items()}
-    account_for(read_shapes(path), shapes, Path(path).name, "that is to take them")
+    check_tensors(read_shapes(path), shapes, Path(path).name, "that is to take them")
     for name, values in read_tensors(path).items():
         weights[name].assign(values)
     model.has_isr_weights = True

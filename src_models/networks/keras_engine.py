@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from src_models.backend_errors import our_errors
+from src_models.backend_errors import translate_backend_errors
 from src_models.models.description import ModelDescription
 from src_models.networks.backend import graphics_processors
 from src_models.networks.image_model import ImageModel
@@ -52,7 +52,7 @@ class KerasEngine:
         NetworkError
             If it failed otherwise.
         """
-        with our_errors(batch.shape):
+        with translate_backend_errors(batch.shape):
             # predict() per batch leaks and is slow; this is the same graph, called directly.
             if not self._half:
                 return np.asarray(self._network.model.predict_on_batch(batch))

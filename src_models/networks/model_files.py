@@ -166,7 +166,7 @@ def new_model(description: ModelDescription) -> RDN | RRDN:
     return model
 
 
-def adopt(
+def load_into(
     model: ImageModel, path_or_name: str | Path, patch_size: int | None = None, **settings: Any
 ) -> None:
     """Make `model` the one that a name or file holds, if it is of the same kind.

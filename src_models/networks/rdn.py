@@ -68,10 +68,10 @@ class RDN(ImageModel):
         weights: str = "",
     ) -> None:
         if weights:
-            from src_models.networks.model_files import adopt
+            from src_models.networks.model_files import load_into
 
             settings = {"upscaling": upscaling} if upscaling != "ups" else {}
-            adopt(self, weights, patch_size, **settings)
+            load_into(self, weights, patch_size, **settings)
             return
         config = config_from_arch_params(
             "rdn", arch_params, c_dim=c_dim, kernel_size=kernel_size, upscaling=upscaling

@@ -63,10 +63,10 @@ class RRDN(ImageModel):
         weights: str = "",
     ) -> None:
         if weights:
-            from src_models.networks.model_files import adopt
+            from src_models.networks.model_files import load_into
 
             settings = {"beta": beta} if beta != 0.2 else {}
-            adopt(self, weights, patch_size, **settings)
+            load_into(self, weights, patch_size, **settings)
             return
         config = config_from_arch_params(
             "rrdn", arch_params, c_dim=c_dim, kernel_size=kernel_size, beta=beta

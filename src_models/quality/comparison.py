@@ -27,7 +27,7 @@ _FITTED_DB, _IN_COMMON = 3.1, 0.5
 
 
 @dataclass(frozen=True, slots=True)
-class Closeness:
+class Scores:
     """How close an image is to the truth; pixels that are not finite in both are left out.
 
     Attributes
@@ -64,7 +64,7 @@ class Closeness:
     explained: float
 
     @property
-    def is_of_other_exposure(self) -> bool:
+    def differs_in_exposure(self) -> bool:
         """Whether most of the error is a gain and an offset, as of two recordings of one field."""
         is_closer = self.psnr_fitted - self.psnr > _FITTED_DB
         return is_closer and self.explained > _IN_COMMON
@@ -94,7 +94,7 @@ def compare_with_truth(
     *,
     data_range: float | None = None,
     fit: bool = False,
-) -> Closeness:
+) -> Scores:
     """Tell how close an image is to the truth.
 
     Parameters
@@ -152,7 +152,7 @@ def compare_with_truth(
     is_whole = bool(finite.all()) and min(planes[0].shape[1:3]) >= _SSIM_WINDOW
     pairs = zip(*planes, strict=True) if is_whole else ()
     similar = [metrics.ssim(x, y, data_range=span) for x, y in pairs]
-    return Closeness(
+    return Scores(
         psnr=metrics.psnr(a, b, data_range=span),
         psnr_fitted=metrics.psnr(a, fitted, data_range=span),
         ssim=float(np.mean(similar)) if similar else math.nan,
@@ -268,7 +268,7 @@ def difference(
     rgb : bool
         Channels, at the end, are colours: they are averaged, without alpha.
     gain, offset : float
-        That the image is given first, as by `Closeness`.
+        That the image is given first, as by `Scores`.
 
     Returns
     -------

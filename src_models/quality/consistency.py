@@ -27,9 +27,9 @@ from src_models.images.axes import (
 )
 from src_models.images.degradation import Degradation
 from src_models.models.description import ModelDescription
-from src_models.progress import drained
-from src_models.quality.forward_model import brought_back, degradation_of, reach_of
-from src_models.quality.noise import LEAST_SIDE, estimate_noise, rough_sigma, without_outliers
+from src_models.progress import drain
+from src_models.quality.forward_model import apply_forward_model, degradation_of, reach_of
+from src_models.quality.noise import LEAST_SIDE, estimate_noise, replace_outliers, rough_sigma
 
 _WITHIN = 3.0
 _SAMPLE, _PLANES = 1024, 3
@@ -39,7 +39,7 @@ _ROWS, _COLUMNS = 256, 4096
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Agreement:
+class ConsistencySummary:
     """How well a result agrees with its image, as a number.
 
     Attributes
@@ -77,7 +77,7 @@ class Agreement:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Consistency(Agreement):
+class Consistency(ConsistencySummary):
     """How well a result agrees with its image, as a number and pixel by pixel.
 
     Attributes
@@ -86,7 +86,7 @@ class Consistency(Agreement):
         Shape of the image: result on the image's grid minus image, in sigmas of its noise. NaN
         where either is not finite, 0 in alpha.
     share, sigmas, degradation
-        As of `Agreement`.
+        As of `ConsistencySummary`.
     """
 
     residual: NDArray[np.float32]
@@ -139,7 +139,7 @@ def measure_consistency(
     so bright structures disagree more easily.
     """
     pair: list[Any] = [a if hasattr(a, "shape") else np.asarray(a) for a in (result, image)]
-    return drained(measure_consistency_steps(*pair, axes=axes, model=model, sigma=sigma))
+    return drain(measure_consistency_steps(*pair, axes=axes, model=model, sigma=sigma))
 
 
 def measure_consistency_steps(
@@ -152,7 +152,7 @@ def measure_consistency_steps(
 ) -> Generator[None, None, Consistency]:
     """Do the same step by step; closing the generator cancels."""
     residual = np.zeros(image.shape, np.float32)
-    found = yield from measure_agreement_steps(
+    found = yield from measure_consistency_summary_steps(
         result, image, axes=axes, model=model, sigma=sigma, residual=residual
     )
     return Consistency(
@@ -163,7 +163,7 @@ def measure_consistency_steps(
     )
 
 
-def measure_agreement_steps(
+def measure_consistency_summary_steps(
     result: ArrayLike,
     image: ArrayLike,
     *,
@@ -171,7 +171,7 @@ def measure_agreement_steps(
     model: str | Path | ModelDescription | None = None,
     sigma: float | None = None,
     residual: NDArray[np.float32] | None = None,
-) -> Generator[None, None, Agreement]:
+) -> Generator[None, None, ConsistencySummary]:
     """Compare as `measure_consistency` does, reading parts of images of any size.
 
     Parameters
@@ -206,7 +206,7 @@ def measure_agreement_steps(
                 stack.write(residual, plane, rows, columns, difference[..., None])
             yield
     share = within / compared if compared else math.nan
-    return Agreement(share=share, sigmas=tuple(sigmas.values()), degradation=way.name)
+    return ConsistencySummary(share=share, sigmas=tuple(sigmas.values()), degradation=way.name)
 
 
 def _parts(length: int, step: int) -> Iterator[slice]:
@@ -233,7 +233,7 @@ def _difference(
     high = larger.read(plane, rows, columns)[..., 0].astype(np.float64)
     high[~np.isfinite(high)] = np.nan
     low[~np.isfinite(low)] = np.nan
-    back = brought_back(high, scale, way)
+    back = apply_forward_model(high, scale, way)
     top, left = (side.start - wide.start for side, wide in zip(part, wider, strict=True))
     return np.asarray(back[top:, left:][: low.shape[0], : low.shape[1]] - low)
 
@@ -255,7 +255,7 @@ def _sigmas(stack: ImageStack) -> dict[int, float]:
 
 
 def _sigma(plane: NDArray[Any]) -> float:
-    low, high = np.percentile(without_outliers(plane)[0], (0.1, 99.9))
+    low, high = np.percentile(replace_outliers(plane)[0], (0.1, 99.9))
     if low == high and (finite := plane[np.isfinite(plane)]).size:  # spots on nothing
         low, high = float(finite.min()), float(finite.max())
     level = 1.0 if plane.dtype.kind in "biu" else (float(high - low) or 1.0) / _LEVELS

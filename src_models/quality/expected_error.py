@@ -17,7 +17,7 @@ from scipy.ndimage import gaussian_filter
 
 from src_models.errors import InvalidInputError
 from src_models.images.axes import ImageStack, check_axes, guess_axes
-from src_models.progress import drained
+from src_models.progress import drain
 
 # Standard deviations in output pixels: of the detail, its surroundings, and the uncertainty's.
 _DETAIL, _AROUND, _SMOOTH = 1.0, 1.5, 2.0
@@ -55,7 +55,7 @@ def expected_error(
     The geometric mean of the smoothed uncertainty and of the local strength of fine detail,
     times the square root of the brightness from 0 to 1.
     """
-    return drained(expected_error_steps(result, uncertainty, axes=axes))
+    return drain(expected_error_steps(result, uncertainty, axes=axes))
 
 
 def expected_error_steps(

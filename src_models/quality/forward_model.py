@@ -42,13 +42,15 @@ def degradation_of(model: str | Path | ModelDescription | None) -> Degradation:
 
 
 def reach_of(way: Degradation, scale: int) -> int:
-    """Return how many input pixels around a part `brought_back` has to see."""
+    """Return how many input pixels around a part `apply_forward_model` has to see."""
     if way.name == "binned":
         return 0
     return _CUBIC + math.ceil(_TRUNCATE * sum(way.blur) / 2 / scale)
 
 
-def brought_back(high: NDArray[np.float64], scale: int, way: Degradation) -> NDArray[np.float64]:
+def apply_forward_model(
+    high: NDArray[np.float64], scale: int, way: Degradation
+) -> NDArray[np.float64]:
     """Shrink without rounding, and as the mean over all noise would be."""
     if way.name == "microscope":
         high = gaussian_filter(high, sum(way.blur) / 2, mode="nearest", truncate=_TRUNCATE)

@@ -51,12 +51,12 @@ class NoiseEstimate:
 
     sigma: float
     photons: float
-    is_everywhere: bool
+    is_uniform: bool
 
     @property
     def is_low_light(self) -> bool:
         """Whether it looks like a recording with few photons, which a denoising model suits."""
-        return self.is_everywhere and self.photons <= _PHOTONS / _LOW_LIGHT
+        return self.is_uniform and self.photons <= _PHOTONS / _LOW_LIGHT
 
 
 def estimate_noise(plane: NDArray[Any]) -> NoiseEstimate:
@@ -87,7 +87,7 @@ def estimate_noise(plane: NDArray[Any]) -> NoiseEstimate:
     none = NoiseEstimate(0.0, np.inf, False)
     if min(plane.shape) < LEAST_SIDE or not np.isfinite(plane).any():
         return none
-    values, is_filled = without_outliers(plane)
+    values, is_filled = replace_outliers(plane)
     is_blank = _blank(values)
     is_left_out = is_filled | is_blank
     told = values[~is_left_out]
@@ -106,7 +106,7 @@ def estimate_noise(plane: NDArray[Any]) -> NoiseEstimate:
     return NoiseEstimate(
         sigma=float(np.sqrt(variance) * (high - low)),
         photons=float(_PHOTONS / strength) if strength > 0 else np.inf,
-        is_everywhere=bool(quietest >= max(_QUIETEST, _EVENNESS * median)),
+        is_uniform=bool(quietest >= max(_QUIETEST, _EVENNESS * median)),
     )
 
 
@@ -130,14 +130,14 @@ def rough_sigma(plane: NDArray[Any]) -> float:
     """
     if min(plane.shape) < 3 or not np.isfinite(plane).any():
         return 0.0
-    values, is_filled = without_outliers(plane)
+    values, is_filled = replace_outliers(plane)
     differences = convolve(values, _DIFFERENCES, mode="reflect")[1:-1, 1:-1]
     differences = differences[_apart(is_filled, 3)]
     # Of a normal distribution, whose mean magnitude is sqrt(2 / pi) of its deviation.
     return float(np.abs(differences).mean() * np.sqrt(np.pi / 2))
 
 
-def without_outliers(plane: NDArray[Any]) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+def replace_outliers(plane: NDArray[Any]) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
     """Fill gaps, and hot and dead pixels, with the median around them.
 
     Parameters

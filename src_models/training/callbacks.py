@@ -102,7 +102,7 @@ class StopWhenDiverged(keras.callbacks.Callback):
             )
 
 
-class ObeyControl(keras.callbacks.Callback):
+class StopOnRequest(keras.callbacks.Callback):
     """Pause and stop when told to, and stop when the time is up."""
 
     def __init__(self, control: TrainingControl, clock: Clock) -> None:
@@ -204,10 +204,10 @@ class Tell(keras.callbacks.Callback):
     def _show(self, step: int) -> None:
         if self._validator is None:
             return
-        answers = self._validator.answer(self.model.generator, _PREVIEWED)
+        outputs = self._validator.output(self.model.generator, _PREVIEWED)
         patches = tuple(
             PreviewPatch(p.name, p.lr, p.bicubic, sr, p.hr)
-            for p, sr in zip(self._validator.patches, answers, strict=False)
+            for p, sr in zip(self._validator.patches, outputs, strict=False)
         )
         self._listener(Preview(self._epoch + 1, step, patches))
         self._shown = self._clock.seconds

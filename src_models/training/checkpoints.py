@@ -57,7 +57,7 @@ class TrainingState:
     settings: dict[str, Any] = field(default_factory=dict)
     network: dict[str, Any] = field(default_factory=dict)
     images: str = ""
-    begun_from: str = ""
+    initial_weights: str = ""
 
 
 def save_checkpoint(

@@ -80,20 +80,20 @@ def adversarial_loss(kind: AdversarialLoss, real: Any, fake: Any) -> Any:
         of a sigmoid does.
     """
     if kind == "srgan":
-        return _says_real(fake)
-    return (_says_real(fake - ops.mean(real)) + _says_fake(real - ops.mean(fake))) / 2
+        return _bce_real(fake)
+    return (_bce_real(fake - ops.mean(real)) + _bce_fake(real - ops.mean(fake))) / 2
 
 
 def discriminator_loss(kind: AdversarialLoss, real: Any, fake: Any) -> Any:
     """What the discriminator pays for its mistakes; parameters as for `adversarial_loss`."""
     if kind == "srgan":
-        return (_says_real(real) + _says_fake(fake)) / 2
-    return (_says_real(real - ops.mean(fake)) + _says_fake(fake - ops.mean(real))) / 2
+        return (_bce_real(real) + _bce_fake(fake)) / 2
+    return (_bce_real(real - ops.mean(fake)) + _bce_fake(fake - ops.mean(real))) / 2
 
 
-def _says_real(logits: Any) -> Any:
+def _bce_real(logits: Any) -> Any:
     return ops.mean(ops.softplus(-logits))
 
 
-def _says_fake(logits: Any) -> Any:
+def _bce_fake(logits: Any) -> Any:
     return ops.mean(ops.softplus(logits))

@@ -140,7 +140,7 @@ def fixed_patches(
     for number in range(count if images else 0):
         image = images[number % len(images)]
         rng = np.random.default_rng((seed, number))
-        region = _liveliest(image, size, rng)
+        region = _most_detailed(image, size, rng)
         lr, hr = image.crop(region, rng)
         bicubic = resize_bicubic(lr, (hr.shape[0], hr.shape[1]))
         fitted = fit_intensity(bicubic, hr)
@@ -151,7 +151,7 @@ def fixed_patches(
     return patches
 
 
-def _liveliest(image: TrainingImage, size: int, rng: np.random.Generator) -> Region:
+def _most_detailed(image: TrainingImage, size: int, rng: np.random.Generator) -> Region:
     """Choose the part with the most detail of three: an empty corner tells nothing."""
     whole = image.region
     height, width = min(size, whole.shape[0]), min(size, whole.shape[1])

@@ -78,9 +78,9 @@ class TrainingRun:
         log_folder: Path | None = None,
         discriminator: keras.Model | None = None,
         feature_extractor: keras.Model | None = None,
-        begun_from: str = "",
+        initial_weights: str = "",
     ) -> None:
-        self._begun_from = begun_from
+        self._initial_weights = initial_weights
         self.generator, self.images, self.settings = generator, images, settings
         self.folder, self._log_folder = folder, log_folder
         self._discriminator, self._extractor = discriminator, feature_extractor
@@ -145,7 +145,7 @@ class TrainingRun:
                 return self._result("already finished")
             self._seconds_before = self.state.seconds
             clock = parts.Clock(self.settings.seconds)
-            obey = parts.ObeyControl(control or TrainingControl(), clock)
+            obey = parts.StopOnRequest(control or TrainingControl(), clock)
             self._fit(step, clock, obey, preview_every)
             return self._finish(obey.reason)
 
@@ -185,7 +185,7 @@ class TrainingRun:
             settings=self.settings.to_dict(),
             network=config_to_dict(self.generator.config),
             images=self.images.identity,
-            begun_from=self._begun_from,
+            initial_weights=self._initial_weights,
         )
         if found is None:
             return begun
@@ -204,7 +204,7 @@ class TrainingRun:
             other = "of another network"
         elif found.images not in ("", asked.images):
             other = "on other images, or on pairs made from them in another way"
-        elif asked.begun_from and found.begun_from != asked.begun_from:
+        elif asked.initial_weights and found.initial_weights != asked.initial_weights:
             other = "that was begun from other weights"
         if other:
             raise TrainingError(
@@ -214,7 +214,7 @@ class TrainingRun:
             )
 
     def _fit(
-        self, step: TrainingStep, clock: parts.Clock, obey: parts.ObeyControl, preview: float
+        self, step: TrainingStep, clock: parts.Clock, obey: parts.StopOnRequest, preview: float
     ) -> None:
         settings = self.settings
         initial = self.generator.model.get_weights()

@@ -94,18 +94,18 @@ class LearningRate:
         require_whole("warmup_steps", self.warmup_steps, 0)
         require_real("minimum learning rate", self.minimum, 0, 10)
 
-    def at(self, step: int, epoch: int, share_done: float) -> float:
+    def at(self, step: int, epoch: int, fraction_done: float) -> float:
         """Return the rate.
 
         Parameters
         ----------
         step, epoch : int
             Counted from 0 over the whole training.
-        share_done : float
+        fraction_done : float
             Part of the training that is over, in [0, 1].
         """
         if self.decay == "cosine":
-            rate = self.initial * 0.5 * (1 + math.cos(math.pi * min(share_done, 1.0)))
+            rate = self.initial * 0.5 * (1 + math.cos(math.pi * min(fraction_done, 1.0)))
         else:
             rate = self.initial * self.decay_factor ** (epoch // self.decay_frequency)
         rate = max(rate, min(self.minimum, self.initial))

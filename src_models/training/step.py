@@ -104,9 +104,9 @@ class TrainingStep(keras.Model):
             total = total + weights.perceptual_weight * perceptual
             noted["perceptual_loss"] = perceptual
         if self.discriminator is not None:
-            generator_pays, discriminator_pays = self._adversarial(hr, sr, training)
-            total = total + weights.adversarial_weight * generator_pays + discriminator_pays
-            noted |= {"adversarial_loss": generator_pays, "discriminator_loss": discriminator_pays}
+            generator_loss, fooled_loss = self._adversarial(hr, sr, training)
+            total = total + weights.adversarial_weight * generator_loss + fooled_loss
+            noted |= {"adversarial_loss": generator_loss, "discriminator_loss": fooled_loss}
         for name, value in noted.items():
             self._trackers[name].update_state(value)
         return total
@@ -129,14 +129,14 @@ class TrainingStep(keras.Model):
         judged, _ = judge.stateless_call(frozen, state, sr, training=training)
         for variable, value in zip(judge.non_trainable_variables, new_state, strict=True):
             variable.assign(value)
-        generator_pays = adversarial_loss(kind, ops.stop_gradient(real), _float(judged))
-        return generator_pays, discriminator_loss(kind, real, _float(fake))
+        generator_loss = adversarial_loss(kind, ops.stop_gradient(real), _float(judged))
+        return generator_loss, discriminator_loss(kind, real, _float(fake))
 
 
 def _as_list(extractor: keras.Model) -> Callable[[Any], list[Any]]:
     def features(images: Any) -> list[Any]:
-        answer = extractor(_with_channels(images, extractor), training=False)
-        return list(answer) if isinstance(answer, list | tuple) else [answer]
+        output = extractor(_with_channels(images, extractor), training=False)
+        return list(output) if isinstance(output, list | tuple) else [output]
 
     return features
 

@@ -158,7 +158,9 @@ class Trainer:
         self.settings = replace(given, **changes)
         self._check_networks()
         _take_weights(generator, discriminator, weights_generator, weights_discriminator)
-        self._begun_from = _identity_of(weights_generator) + _identity_of(weights_discriminator)
+        self._initial_weights = _identity_of(weights_generator) + _identity_of(
+            weights_discriminator
+        )
         logs, weights = isr_settings.folders_from(log_dirs, logs_dir, weights_dir)
         name = _run_name(generator, dataname)
         self.log_folder, self.folder = logs / name, weights / name
@@ -228,7 +230,7 @@ class Trainer:
             log_folder=self.log_folder,
             discriminator=getattr(self.discriminator, "model", self.discriminator),
             feature_extractor=getattr(self.feature_extractor, "model", self.feature_extractor),
-            begun_from=self._begun_from,
+            initial_weights=self._initial_weights,
         )
 
     def train(

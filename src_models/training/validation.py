@@ -41,11 +41,11 @@ class Validator:
 
     def __init__(self, patches: Sequence[ValidationPatch]) -> None:
         self.patches = list(patches)
-        self.answers: list[NDArray[np.float32]] = []
+        self.outputs: list[NDArray[np.float32]] = []
         self._bicubic = [score(p.hr, p.bicubic, p.data_range) for p in patches]
         self._fitted = [score(p.hr, p.fitted, p.data_range) for p in patches]
 
-    def answer(self, generator: Any, count: int | None = None) -> list[NDArray[np.float32]]:
+    def output(self, generator: Any, count: int | None = None) -> list[NDArray[np.float32]]:
         """Run a network on the first `count` patches, or on all."""
         return [np.asarray(generator.predict_on_batch(p.lr[None]))[0] for p in self.patches[:count]]
 
@@ -58,16 +58,16 @@ class Validator:
             For each patch its ``name`` and, under ``model``, ``bicubic`` and ``fitted`` (bicubic
             with its best gain and offset), the scores by name.
         """
-        self.answers = self.answer(generator)
-        pairs = zip(self.patches, self.answers, self._bicubic, self._fitted, strict=True)
+        self.outputs = self.output(generator)
+        pairs = zip(self.patches, self.outputs, self._bicubic, self._fitted, strict=True)
         return [
             {
                 "name": patch.name,
-                "model": score(patch.hr, answer, patch.data_range),
+                "model": score(patch.hr, output, patch.data_range),
                 "bicubic": bicubic,
                 "fitted": fitted,
             }
-            for patch, answer, bicubic, fitted in pairs
+            for patch, output, bicubic, fitted in pairs
         ]
 
 

@@ -13,7 +13,7 @@ from src_models.engines.opening import Engine, open_engine
 from src_models.errors import InvalidInputError
 from src_models.images.axes import ArrayLike, check_axes, guess_axes
 from src_models.models.registry import DEFAULT_MODEL
-from src_models.progress import telling
+from src_models.progress import with_progress
 from src_models.quality.consistency import Consistency, measure_consistency_steps
 from src_models.quality.expected_error import expected_error_steps
 from src_models.upscaling.pipeline import Progress
@@ -27,7 +27,7 @@ Uncertainty = Literal["expected error", "standard deviation"]
 _ALL_TILES = Progress(1, 1)
 
 
-class Judged(NamedTuple):
+class Assessed(NamedTuple):
     """A result, and how far to believe it.
 
     Attributes
@@ -46,7 +46,7 @@ class Judged(NamedTuple):
     consistency: Consistency | None
 
 
-def judged_steps(
+def upscale_and_assess_steps(
     image: ArrayLike,
     model: str | Path | ImageModel | Engine = DEFAULT_MODEL,
     *,
@@ -55,7 +55,7 @@ def judged_steps(
     uncertainty: Uncertainty | None = None,
     consistency: bool = True,
     **how: Unpack[HowToUpscale],
-) -> Generator[Progress, None, Judged]:
+) -> Generator[Progress, None, Assessed]:
     """Upscale an image in memory and judge the result; closing the generator cancels.
 
     Parameters
@@ -93,13 +93,13 @@ def judged_steps(
         )
     if spread is not None and uncertainty == "expected error":
         estimating = expected_error_steps(result, spread, axes=letters)
-        spread = yield from telling(estimating, lambda: _ALL_TILES)
+        spread = yield from with_progress(estimating, lambda: _ALL_TILES)
     if consistency:
         comparing = measure_consistency_steps(
             result, image, axes=letters, model=network.description
         )
-        found = yield from telling(comparing, lambda: _ALL_TILES)
-    return Judged(result, spread, found)
+        found = yield from with_progress(comparing, lambda: _ALL_TILES)
+    return Assessed(result, spread, found)
 
 
 def check_uncertainty(asked: object) -> None:

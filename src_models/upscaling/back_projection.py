@@ -23,7 +23,7 @@ from src_models.errors import InvalidInputError
 from src_models.images.axes import ArrayLike, ImageStack, Plane, check_axes, check_scaled
 from src_models.images.degradation import binned_mean
 from src_models.images.intensity import as_dtype, check_no_mask
-from src_models.progress import drained
+from src_models.progress import drain
 
 _ROWS = 256
 _ALL = slice(None)
@@ -64,7 +64,7 @@ def keep_intensities(result: NDArray[Any], image: ArrayLike, axes: str, scale: i
     steep edges, as interpolation does. The noise of the input is kept as well: what a denoising
     model did is undone. It takes float64 copies of 256 rows at a time.
     """
-    return drained(keep_intensities_steps(result, image, axes, scale))
+    return drain(keep_intensities_steps(result, image, axes, scale))
 
 
 def keep_intensities_steps(

@@ -24,13 +24,13 @@ from src_models.images.intensity import IntensityRange, check_dtype, check_no_ma
 from src_models.images.tiling import Region
 from src_models.models.description import ModelDescription
 from src_models.models.registry import DEFAULT_MODEL
-from src_models.progress import drained
+from src_models.progress import drain
 from src_models.upscaling.blocks import BlockGrid
 from src_models.upscaling.chunk_cache import keeping_chunks
 from src_models.upscaling.intensity_ranges import measure_channels
-from src_models.upscaling.tile_run import leave_unrounded, run_work
+from src_models.upscaling.tile_run import allocate_float_output, run_work
 from src_models.upscaling.tiles import TileLimit, TileWork
-from src_models.upscaling.unreliable_pixels import Doubts
+from src_models.upscaling.unreliable_pixels import UnreliablePixels
 
 if TYPE_CHECKING:
     import dask.array
@@ -115,7 +115,7 @@ class BlockPlan:
         engine: Engine,
         block: Region,
         planes: dict[str, int] | None = None,
-        doubts: Doubts | None = None,
+        unreliable: UnreliablePixels | None = None,
     ) -> NDArray[Any]:
         """Upscale one block.
 
@@ -129,7 +129,7 @@ class BlockPlan:
             Of the grid.
         planes : dict, optional
             As for `upscale_steps`.
-        doubts : Doubts, optional
+        unreliable : UnreliablePixels, optional
             Of the whole image, to be counted on and told by the caller; without, this block tells
             its own.
         """
@@ -138,15 +138,15 @@ class BlockPlan:
         )
         work.use_tiles(self.grid.tiles(block), self.grid.tile_shape)
         work.ranges = self.ranges
-        work.doubts = work.doubts if doubts is None else doubts
+        work.unreliable = work.unreliable if unreliable is None else unreliable
         work.keep_within(_limits.setdefault(engine, TileLimit()))
         if self.self_ensemble:
             engine = SelfEnsemble(engine)
         if self.keep_intensities:
-            leave_unrounded(work)
-        result = drained(run_work(work, engine, keep_intensities=self.keep_intensities))
-        if doubts is None:
-            work.doubts.warn(counted=False)
+            allocate_float_output(work)
+        result = drain(run_work(work, engine, keep_intensities=self.keep_intensities))
+        if unreliable is None:
+            work.unreliable.warn(counted=False)
         return result
 
 

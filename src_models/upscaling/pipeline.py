@@ -60,12 +60,12 @@ def run_tiles(work: TileWork, network: Engine) -> Generator[Progress, None, None
                 reading.append((places, files.submit(work.read, places)))
             try:
                 batch = reading[0][1].result()
-                answer = running.submit(network.run, batch.tiles)
-                while not wait([answer], _PATIENCE_S).done:
+                output = running.submit(network.run, batch.tiles)
+                while not wait([output], _PATIENCE_S).done:
                     # A self-ensemble asks the network several times and knows how far it is.
                     begun = getattr(network, "share", 0.0) * len(batch.places)
                     yield Progress(work.done, work.total, begun)
-                answers = answer.result()
+                outputs = output.result()
             except (OutOfMemoryError, MemoryError) as error:
                 wait([future for _, future in reading])
                 work.retry_smaller([place for places, _ in reading for place in places], error)
@@ -74,7 +74,7 @@ def run_tiles(work: TileWork, network: Engine) -> Generator[Progress, None, None
                 reading.popleft()
                 if writing is not None:
                     writing.result()
-                writing = files.submit(work.keep, batch, answers)
+                writing = files.submit(work.keep, batch, outputs)
                 work.done += len(batch.places)
             yield Progress(work.done, work.total)
         if writing is not None:

@@ -21,10 +21,10 @@ from src_models.images.axes import ArrayLike, ImageStack, check_axes, guess_axes
 from src_models.images.intensity import check_dtype
 from src_models.images.tiling import Region
 from src_models.models.registry import DEFAULT_MODEL
-from src_models.progress import drained
+from src_models.progress import drain
 from src_models.upscaling.intensity_ranges import measure_channels
 from src_models.upscaling.pipeline import Progress
-from src_models.upscaling.tile_run import leave_unrounded, run_work
+from src_models.upscaling.tile_run import allocate_float_output, run_work
 from src_models.upscaling.tiles import TileWork
 
 if TYPE_CHECKING:
@@ -141,7 +141,7 @@ def upscale(
     steps = upscale_steps(
         image, model, **how, self_ensemble=self_ensemble, keep_intensities=keep_intensities
     )
-    return drained(steps)
+    return drain(steps)
 
 
 def upscale_steps(
@@ -223,13 +223,13 @@ def work_steps(
 ) -> Generator[Progress, None, NDArray[Any]]:
     """Do the work of `upscale_steps`, which it yields and returns as."""
     if keep_intensities:
-        leave_unrounded(work)
+        allocate_float_output(work)
     yield Progress(0, work.total)
     stack, sample = work.stack, work.is_part or None
     for work.ranges in measure_channels(stack, network.description, sample=sample):
         yield Progress(0, work.total)
     result = yield from run_work(work, network, keep_intensities=keep_intensities)
-    work.doubts.warn()
+    work.unreliable.warn()
     return result
 
 

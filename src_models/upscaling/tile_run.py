@@ -10,13 +10,13 @@ from numpy.typing import NDArray
 
 from src_models.engines.opening import Engine
 from src_models.images.intensity import check_no_mask
-from src_models.progress import telling
+from src_models.progress import with_progress
 from src_models.upscaling.back_projection import keep_intensities_steps
 from src_models.upscaling.pipeline import Progress, run_tiles
 from src_models.upscaling.tiles import TileWork
 
 
-def leave_unrounded(work: TileWork) -> None:
+def allocate_float_output(work: TileWork) -> None:
     """Make the result of floats, for `run_work` to round when intensities are kept.
 
     Raises
@@ -38,7 +38,7 @@ def run_work(
     Parameters
     ----------
     work : TileWork
-        Whose ranges are known; made ready by `leave_unrounded` if intensities are kept.
+        Whose ranges are known; made ready by `allocate_float_output` if intensities are kept.
     network : Engine
         What runs them.
     keep_intensities : bool
@@ -59,7 +59,7 @@ def run_work(
     if not keep_intensities:
         return work.out
     steps = keep_intensities_steps(work.out, _part_of_image(work), work.stack.axes, work.scale)
-    return (yield from telling(steps, lambda: Progress(work.done, work.total)))
+    return (yield from with_progress(steps, lambda: Progress(work.done, work.total)))
 
 
 def _part_of_image(work: TileWork) -> NDArray[Any]:

@@ -23,7 +23,7 @@ from src_models.images.axes import ImageStack, Plane
 from src_models.images.intensity import IntensityRange, as_dtype
 from src_models.images.tiling import Region, Tile, split, split_region
 from src_models.models.description import ModelDescription
-from src_models.upscaling.unreliable_pixels import Doubts
+from src_models.upscaling.unreliable_pixels import UnreliablePixels
 
 _BLOCK = 1024
 # Pixels of the result that are mapped to the stored intensities at a time.
@@ -104,7 +104,7 @@ class TileWork:
         self.done = 0
         self.total = len(self.pending)
         self.batch_size = min(batch_size, self.total)
-        self.doubts = Doubts()
+        self.unreliable = UnreliablePixels()
         self.limit = TileLimit()
 
     def use_tiles(self, tiles: list[Region], shape: tuple[int, int]) -> None:
@@ -178,7 +178,7 @@ class TileWork:
         tiles += tiles[-1:] * (self.batch_size - len(tiles))
         return Batch(places, plans, np.stack(tiles), residuals)
 
-    def keep(self, batch: Batch, answers: NDArray[np.float32]) -> None:
+    def keep(self, batch: Batch, outputs: NDArray[np.float32]) -> None:
         """Write the network's answers into the result.
 
         Raises
@@ -186,15 +186,15 @@ class TileWork:
         NetworkError
             If an answer is not finite.
         """
-        if not np.isfinite(answers).all():
+        if not np.isfinite(outputs).all():
             raise NetworkError(
                 "The network answered a finite image with values that are not finite: its weights "
                 "are damaged or its training went astray. Choose another model."
             )
         for number, (plane, _) in enumerate(batch.places):
             tile, residual = batch.plans[number], batch.residuals[number]
-            self.doubts.note(residual, self.ranges[plane.channel])
-            unit = answers[number][tile.crop]
+            self.unreliable.note(residual, self.ranges[plane.channel])
+            unit = outputs[number][tile.crop]
             if residual.shape[-1] < self.channels:
                 unit = unit.mean(axis=-1, keepdims=True)
             self._write(unit, residual, plane, tile)

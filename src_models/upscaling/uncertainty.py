@@ -14,7 +14,7 @@ from src_models.engines.self_ensemble import SelfEnsemble
 from src_models.images.axes import ArrayLike, ImageStack
 from src_models.images.tiling import Region
 from src_models.models.registry import DEFAULT_MODEL
-from src_models.progress import drained
+from src_models.progress import drain
 from src_models.upscaling.pipeline import Progress
 from src_models.upscaling.predict import HowToUpscale, open_work, refuse_lazy, work_steps
 from src_models.upscaling.tiles import Batch, TileWork
@@ -79,7 +79,7 @@ def upscale_with_uncertainty(
     """
     refuse_lazy(image)
     steps = upscale_with_uncertainty_steps(image, model, keep_intensities=keep_intensities, **how)
-    return drained(steps)
+    return drain(steps)
 
 
 def upscale_with_uncertainty_steps(
@@ -131,10 +131,10 @@ class SpreadWork(TileWork):
         is_wide = np.dtype(stack.array.dtype).itemsize == 8
         self.spread = np.zeros(self.out.shape, np.float64 if is_wide else np.float32)
 
-    def keep(self, batch: Batch, answers: NDArray[np.float32]) -> None:
+    def keep(self, batch: Batch, outputs: NDArray[np.float32]) -> None:
         """Write the network's answers into the result, and their deviations beside it."""
-        super().keep(batch, answers[..., : self.channels])
-        deviations = answers[..., self.channels :]
+        super().keep(batch, outputs[..., : self.channels])
+        deviations = outputs[..., self.channels :]
         for number, (plane, _) in enumerate(batch.places):
             tile, residual = batch.plans[number], batch.residuals[number]
             levels = self.ranges[plane.channel]

@@ -16,7 +16,7 @@ _FEW_PIXELS = 100
 
 
 @dataclass(slots=True)
-class Doubts:
+class UnreliablePixels:
     """How many pixels of an image were seen, are not finite, or lie far out of its range."""
 
     seen: int = 0

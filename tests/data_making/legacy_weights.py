@@ -135,7 +135,7 @@ def _write_names(group: Any, key: str, names: list[str], text: type) -> None:
         group.attrs[f"{key}{i}"] = part
 
 
-def answer(tensors: Tensors, image: NDArray[Any], beta: float = 0.2) -> NDArray[np.float64]:
+def output(tensors: Tensors, image: NDArray[Any], beta: float = 0.2) -> NDArray[np.float64]:
     """Return what ISR's network of these tensors makes of an image ``(H, W, c)`` in [0, 1]."""
     conv = _Convs(tensors)
     numbers = [n.split("/")[0].split("_")[1:] for n in tensors if n.startswith("F_")]

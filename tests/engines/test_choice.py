@@ -29,10 +29,10 @@ def largest_difference(network: Any, engine: str, shape: tuple[int, ...] = (2, 1
     """Return how far an engine and Keras differ, as a share of the range of the answers."""
     batch = np.random.default_rng(0).random((*shape, network.description.channels), np.float32)
     expected = open_engine(network, "keras").run(batch)
-    answer = open_engine(network, engine).run(batch)
-    assert answer.shape == expected.shape
-    assert answer.dtype == np.float32
-    return float(np.abs(answer - expected).max() / np.ptp(expected))
+    output = open_engine(network, engine).run(batch)
+    assert output.shape == expected.shape
+    assert output.dtype == np.float32
+    return float(np.abs(output - expected).max() / np.ptp(expected))
 
 
 @pytest.mark.parametrize("engine", OTHERS)

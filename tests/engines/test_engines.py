@@ -22,10 +22,10 @@ BATCH = np.zeros((2, 8, 9, 1), np.float32)
 def test_an_engine_answers_as_the_network_does(tiny_network: Callable[..., Any], kind: str) -> None:
     network = tiny_network(kind)
     batch = np.random.default_rng(0).random((2, 8, 9, 1), np.float32)
-    answer = KerasEngine(network).run(batch)
-    assert isinstance(answer, np.ndarray)
-    assert answer.shape == (2, 16, 18, 1)
-    np.testing.assert_allclose(answer, np.asarray(network.model(batch)), atol=1e-5)
+    output = KerasEngine(network).run(batch)
+    assert isinstance(output, np.ndarray)
+    assert output.shape == (2, 16, 18, 1)
+    np.testing.assert_allclose(output, np.asarray(network.model(batch)), atol=1e-5)
 
 
 @pytest.mark.parametrize("name", sorted(BUNDLED))
@@ -35,9 +35,9 @@ def test_half_precision_is_within_a_thousandth_of_the_range(name: str) -> None:
     batch = np.random.default_rng(0).random(shape, np.float32)
     expected = KerasEngine(network, half=False).run(batch)
     engine = KerasEngine(network, "As asked for.", half=True)
-    answer = engine.run(batch)
-    assert answer.dtype == np.float32
-    assert 0 < np.abs(answer - expected).max() < 1e-3 * np.ptp(expected)
+    output = engine.run(batch)
+    assert output.dtype == np.float32
+    assert 0 < np.abs(output - expected).max() < 1e-3 * np.ptp(expected)
     assert engine.reason == "As asked for. Dense blocks compute in half precision."
 
 

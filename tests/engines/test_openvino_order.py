@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from src_models import RDN
-from src_models.engines.openvino_engine import write_down
+from src_models.engines.openvino_engine import build_graph
 
 openvino = pytest.importorskip("openvino")
 
@@ -27,7 +27,7 @@ def most_features(blocks: int) -> int:
     arch = {"C": 2, "D": blocks, "G": 32, "G0": 32, "x": 2}
     network = RDN(arch, c_dim=1, upscaling="shuffle")
     side = 16
-    model = write_down(network.description, weights_of(network), (1, side, side, 1))
+    model = build_graph(network.description, weights_of(network), (1, side, side, 1))
     compiled = openvino.Core().compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
     operations = sorted(
         (op for op in compiled.get_runtime_model().get_ops() if op.get_type_name() != "Constant"),

@@ -224,12 +224,12 @@ def test_a_batch_is_stopped_while_its_shape_is_compiled() -> None:
     engine: Any = open_engine(MODEL, "openvino")
     batch = np.zeros((1, 1000, 1008, 1), np.float32)
     with ThreadPoolExecutor(1) as thread:
-        answer = thread.submit(engine.run, batch)
+        output = thread.submit(engine.run, batch)
         while engine._running[0] is None:
             pass
         engine.stop(batch)
         with pytest.raises(NetworkError, match="was stopped"):
-            answer.result()
+            output.result()
     assert engine.run(batch[:, :8, :8]).shape == (1, 16, 16, 1)
     engine.release()
 

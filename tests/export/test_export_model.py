@@ -58,8 +58,8 @@ def test_an_onnx_file_answers_as_we_do_in_onnxruntime_alone(
         "assert not {'src_models', 'keras', 'tensorflow'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", script], check=True, cwd=tmp_path)
-    answer = np.load(tmp_path / "answer.npy")
-    np.testing.assert_allclose(answer, as_batch(ours(network, image)), atol=1e-4)
+    output = np.load(tmp_path / "answer.npy")
+    np.testing.assert_allclose(output, as_batch(ours(network, image)), atol=1e-4)
 
 
 @pytest.mark.parametrize("channels", [1, 3])
@@ -75,10 +75,10 @@ def test_an_openvino_file_answers_as_we_do(
     settings = {"INFERENCE_PRECISION_HINT": "f32"}
     compiled = openvino.Core().compile_model(path, "CPU", settings)
     batch = np.concatenate([as_batch(image), as_batch(image)[..., ::-1]])
-    answer = compiled({"image": batch})["answer"]
-    np.testing.assert_allclose(answer[:1], as_batch(ours(network, image)), atol=1e-4)
+    output = compiled({"image": batch})["answer"]
+    np.testing.assert_allclose(output[:1], as_batch(ours(network, image)), atol=1e-4)
     mirrored = as_batch(ours(network, image[:, ::-1]))
-    np.testing.assert_allclose(answer[1:], mirrored, atol=1e-4)
+    np.testing.assert_allclose(output[1:], mirrored, atol=1e-4)
     described = openvino.Core().read_model(path).get_rt_info(["napari_isr"]).astype(str)
     assert json.loads(described)["name"] == "tiny"
 
@@ -95,8 +95,8 @@ def test_a_network_that_sees_a_bare_border_is_written_down_so(
     image = picture()
     assert border_of(network.description) == 0
     path = export_model(network, "onnx", tmp_path)
-    answer = onnxruntime.InferenceSession(path).run(None, {"image": as_batch(image)})[0]
-    np.testing.assert_allclose(answer, as_batch(ours(network, image)), atol=1e-4)
+    output = onnxruntime.InferenceSession(path).run(None, {"image": as_batch(image)})[0]
+    np.testing.assert_allclose(output, as_batch(ours(network, image)), atol=1e-4)
 
 
 def test_any_batch_and_size_goes_through_an_onnx_file(
@@ -157,10 +157,10 @@ def test_a_package_passes_the_test_of_the_zoo_and_gives_our_pixels(
     summary = test_model(path)
     assert summary.status == "passed", summary.format()
     sample = predict(model=path, inputs={"image": as_batch(image).astype(np.float32)})
-    answer = np.asarray(sample.members["answer"].data)
+    output = np.asarray(sample.members["answer"].data)
     if intensity == "measured":  # the package leaves them scaled: 0 and 255 became 0 and 1
-        answer = answer * 255
-    bounded = np.clip(np.rint(answer), 0, None)
+        output = output * 255
+    bounded = np.clip(np.rint(output), 0, None)
     assert np.abs(bounded - as_batch(expected)).max() <= 1  # rounding may fall to either side
     assert (bounded == as_batch(expected)).mean() > 0.99
 

@@ -19,9 +19,9 @@ from src_models.errors import DownloadError, InvalidInputError, ModelFileError
 from src_models.models import download as download_module
 from src_models.models.config import RDNConfig
 from src_models.models.download import FOLDER_VARIABLE, cache_folder, fetch, find_cached
-from src_models.models.isr_config import settle
+from src_models.models.isr_config import with_overrides
 from src_models.models.published import PUBLISHED, Published
-from src_models.models.registry import is_at_hand
+from src_models.models.registry import is_available_offline
 
 CONFIG = RDNConfig(C=2, D=2, G=4, G0=6, x=2)
 
@@ -122,7 +122,7 @@ def test_isr_networks_are_in_the_list_with_two_sources_each() -> None:
 
 def test_a_model_is_described_without_a_download(publish: Any, server: Server) -> None:
     publish("good")
-    assert not is_at_hand("psnr-small")
+    assert not is_available_offline("psnr-small")
     description = describe_model("psnr-small")
     assert description.config == CONFIG
     assert "Downloaded on first use (0 MB)." in description.in_words
@@ -205,7 +205,7 @@ def test_a_file_put_into_the_cache_by_hand_is_used(
     publish("good")
     cache_folder().mkdir()
     (cache_folder() / name).write_bytes(content)
-    assert is_at_hand("psnr-small")
+    assert is_available_offline("psnr-small")
     assert load_model("psnr-small").description.name == "psnr-small"
     assert server.requests == []
 
@@ -221,8 +221,8 @@ def test_a_file_put_there_that_is_not_the_published_one_is_used_and_told_of(
     with caplog.at_level(logging.WARNING):
         model = load_model("psnr-small")
     assert "is not the file that was published as psnr-small" in caplog.text
-    answer = np.asarray(model.model.predict_on_batch(np.float32(photo[None] / 255)))[0]
-    assert np.abs(answer - maker.answer(tensors, photo / 255)).max() < 1e-4
+    output = np.asarray(model.model.predict_on_batch(np.float32(photo[None] / 255)))[0]
+    assert np.abs(output - maker.output(tensors, photo / 255)).max() < 1e-4
 
 
 def test_a_file_put_there_that_holds_another_network_is_refused(publish: Any, maker: Any) -> None:
@@ -266,7 +266,7 @@ def test_a_setting_the_published_network_lacks_is_refused(publish: Any) -> None:
     publish("good")
     with pytest.raises(InvalidInputError, match="RDN has no setting beta"):
         load_model("psnr-small", beta=0.3)
-    assert settle(PUBLISHED["gans"].description.config, beta=0.3).beta == 0.3  # type: ignore[union-attr]
+    assert with_overrides(PUBLISHED["gans"].description.config, beta=0.3).beta == 0.3  # type: ignore[union-attr]
 
 
 def test_an_unknown_name_is_answered_with_the_known_ones() -> None:

@@ -64,7 +64,7 @@ def test_a_file_tells_its_network_and_answers_as_isr_whole_and_tiled(
     model = load_model(path)
     assert isinstance(model, RDN if config.network == "rdn" else RRDN)
     image = photo[..., : config.c_dim] / 255
-    expected = maker.answer(tensors, image)
+    expected = maker.output(tensors, image)
     assert np.ptp(expected) > 0.1
     assert np.abs(whole(model, image) - expected).max() < 1e-4
     there = tiled(model, image, 9, config.receptive_radius)
@@ -144,7 +144,7 @@ def test_every_layout_that_keras_2_wrote_is_read(
     write: Any, maker: Any, photo: Any, layout: Any
 ) -> None:
     path, tensors = write("rrdn-x2", **layout)
-    expected = maker.answer(tensors, photo / 255)
+    expected = maker.output(tensors, photo / 255)
     assert np.abs(whole(load_model(path), photo / 255) - expected).max() < 1e-4
 
 
@@ -172,7 +172,7 @@ def test_beta_which_no_file_tells_is_settled_by_keyword(write: Any, maker: Any, 
     image = photo / 255
     for model in (load_model(path, beta=0.7), RRDN(weights=str(path), beta=0.7)):
         assert model.config.beta == 0.7  # type: ignore[union-attr]
-        assert np.abs(whole(model, image) - maker.answer(tensors, image, 0.7)).max() < 1e-4
+        assert np.abs(whole(model, image) - maker.output(tensors, image, 0.7)).max() < 1e-4
 
 
 def test_upscaling_which_cannot_be_told_at_scale_1_is_settled_by_keyword(
@@ -231,7 +231,7 @@ def test_arguments_beside_the_file_leave_it_to_keras(write: Any, maker: Any, pho
     path, tensors = write("rdn-x2")
     rdn = RDN({"C": 2, "D": 2, "G": 4, "G0": 6, "x": 2})
     rdn.model.load_weights(path, by_name=True)
-    expected = maker.answer(tensors, photo / 255)
+    expected = maker.output(tensors, photo / 255)
     assert np.abs(whole(rdn, photo / 255) - expected).max() < 1e-4
 
 

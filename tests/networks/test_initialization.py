@@ -28,7 +28,7 @@ def started(kind: str, channels: int, scale: int, seed: int = 0) -> Any:
     return network
 
 
-def answer(network: Any, image: Any) -> Any:
+def output(network: Any, image: Any) -> Any:
     return np.asarray(network.model(image[None].astype(np.float32)))[0]
 
 
@@ -41,7 +41,7 @@ def smooth_image(channels: int) -> Any:
 @pytest.mark.parametrize(("channels", "scale"), [(1, 1), (1, 2), (3, 2), (1, 3), (1, 4)])
 def test_an_rdn_starts_as_cubic_interpolation(channels: int, scale: int) -> None:
     image = smooth_image(channels)
-    result = answer(started("rdn", channels, scale), image)
+    result = output(started("rdn", channels, scale), image)
     for c in range(channels):
         large = Image.fromarray(image[..., c]).resize(
             (28 * scale, 24 * scale), Image.Resampling.BICUBIC
@@ -55,7 +55,7 @@ def test_an_rdn_starts_as_cubic_interpolation(channels: int, scale: int) -> None
 @pytest.mark.parametrize(("channels", "scale"), [(1, 2), (3, 2), (3, 4), (4, 3)])
 def test_an_rrdn_starts_close_to_bilinear_interpolation(channels: int, scale: int) -> None:
     image = smooth_image(channels)
-    result = answer(started("rrdn", channels, scale), image)
+    result = output(started("rrdn", channels, scale), image)
     for c in range(channels):
         large = Image.fromarray(image[..., c]).resize(
             (28 * scale, 24 * scale), Image.Resampling.BILINEAR
@@ -68,7 +68,7 @@ def test_an_rrdn_starts_close_to_bilinear_interpolation(channels: int, scale: in
 @pytest.mark.parametrize("kind", ["rdn", "rrdn"])
 @pytest.mark.parametrize("level", [0.0, 0.3, 1.0])
 def test_constants_stay_constant(kind: str, level: float) -> None:
-    result = answer(started(kind, 1, 2), np.full((30, 30, 1), level))
+    result = output(started(kind, 1, 2), np.full((30, 30, 1), level))
     np.testing.assert_allclose(result[16:-16, 16:-16], level, atol=1e-5)
 
 

@@ -19,9 +19,9 @@ RDN_ARCH = {"C": 2, "D": 2, "G": 4, "G0": 6, "x": 2}
 RRDN_ARCH = {"C": 2, "D": 2, "G": 4, "G0": 6, "T": 2, "x": 2}
 
 
-def as_isr(answer: Any) -> Any:
+def as_isr(output: Any) -> Any:
     """Return an answer as 8-bit levels: as ISR, but rounded instead of cut off."""
-    return np.clip(np.rint(answer * 255), 0, 255)
+    return np.clip(np.rint(output * 255), 0, 255)
 
 
 def test_the_prediction_of_the_readme_runs_as_printed(
@@ -41,7 +41,7 @@ def test_the_prediction_of_the_readme_runs_as_printed(
     rdn.model.load_weights("weights/rdn-C6-D20-G64-G064-x2_enhanced-e219.hdf5")
 
     sr_img = rdn.model.predict(lr_img)[0]
-    assert np.abs(sr_img - maker.answer(tensors, photo / 255)).max() < 1e-4
+    assert np.abs(sr_img - maker.output(tensors, photo / 255)).max() < 1e-4
     sr_img = sr_img.clip(0, 1) * 255
     sr_img = np.uint8(sr_img)
     assert Image.fromarray(sr_img).size == (2 * img.size[0], 2 * img.size[1])
@@ -49,7 +49,7 @@ def test_the_prediction_of_the_readme_runs_as_printed(
     # and as the tutorial prints it
     sr_img = rdn.predict(np.array(img))
     assert sr_img.dtype == np.uint8
-    assert np.abs(sr_img - as_isr(maker.answer(tensors, photo / 255))).max() <= 1
+    assert np.abs(sr_img - as_isr(maker.output(tensors, photo / 255))).max() <= 1
     assert Image.fromarray(sr_img).size == (2 * img.size[0], 2 * img.size[1])
 
 
@@ -60,7 +60,7 @@ def test_patches_and_paddings_of_every_size_give_the_whole_image(
     path, tensors = write(name)
     model = load_model(path)
     image = photo[:11, :13]  # no size divides it
-    whole = as_isr(maker.answer(tensors, image / 255))
+    whole = as_isr(maker.output(tensors, image / 255))
     assert np.abs(model.predict(image) - whole).max() <= 1
     for patch in (1, 2, 3, 5, 8, 11, 13, 50):
         for padding in (0, 1, 2, 4, 8, 30):
@@ -97,10 +97,10 @@ def test_weights_by_name_keep_the_patch_size_and_take_beta(
 
     model = RRDN(weights="gans")
     assert (model.name, model.scale, model.params) == ("rrdn", 2, RRDN_ARCH)
-    assert np.abs(model.predict(photo) - as_isr(maker.answer(tensors, photo / 255))).max() <= 1
+    assert np.abs(model.predict(photo) - as_isr(maker.output(tensors, photo / 255))).max() <= 1
     model = RRDN(weights="gans", patch_size=40, beta=0.5)
     assert model.patch_size == 40
-    expected = as_isr(maker.answer(tensors, photo / 255, beta=0.5))
+    expected = as_isr(maker.output(tensors, photo / 255, beta=0.5))
     assert np.abs(model.predict(photo) - expected).max() <= 1
 
 

@@ -124,8 +124,8 @@ def test_plain_keras_opens_the_files(tmp_path: Path, tiny_network: Callable[...,
     )
     subprocess.run([sys.executable, "-c", script, str(tmp_path)], check=True, timeout=120)
     for kind, network in networks.items():
-        answer = np.load(tmp_path / f"{kind}.npy")
-        np.testing.assert_array_equal(answer, network.model.predict(IMAGE, verbose=0))
+        output = np.load(tmp_path / f"{kind}.npy")
+        np.testing.assert_array_equal(output, network.model.predict(IMAGE, verbose=0))
 
 
 def test_weights_may_be_given_to_the_class_that_they_are_of(saved: Path) -> None:

@@ -44,9 +44,9 @@ def test_any_number_of_channels_and_any_scale_work(
     built = make(network, scale, c_dim=channels)
     assert (built.scale, built.c_dim, built.params["x"]) == (scale, channels, scale)
     assert built.model.output_shape == (None, None, None, channels)
-    answer = keras.ops.convert_to_numpy(built.model(np.ones((2, 5, 4, channels), np.float32)))
-    assert answer.shape == (2, 5 * scale, 4 * scale, channels)
-    assert answer.dtype == np.float32
+    output = keras.ops.convert_to_numpy(built.model(np.ones((2, 5, 4, channels), np.float32)))
+    assert output.shape == (2, 5 * scale, 4 * scale, channels)
+    assert output.dtype == np.float32
 
 
 @pytest.mark.parametrize("upscaling", ["ups", "shuffle"])
@@ -153,13 +153,13 @@ def test_weights_start_within_the_range_and_none_equal_another(network: type[Any
 def test_beta_scales_the_residuals() -> None:
     image = np.random.default_rng(0).random((1, 6, 6, 3), np.float32)
     weights = make(RRDN, init_val=0.2).model.get_weights()
-    answers = []
+    outputs = []
     for beta in (1e-9, 0.2, 1.0):
         built = make(RRDN, beta=beta)
         built.model.set_weights(weights)
-        answers.append(np.asarray(built.model(image)))
-    assert not np.allclose(answers[0], answers[1], atol=1e-6)
-    assert not np.allclose(answers[1], answers[2], atol=1e-6)
+        outputs.append(np.asarray(built.model(image)))
+    assert not np.allclose(outputs[0], outputs[1], atol=1e-6)
+    assert not np.allclose(outputs[1], outputs[2], atol=1e-6)
 
 
 @BOTH
@@ -188,8 +188,8 @@ def test_a_network_can_be_nearest_neighbour_repetition_exactly(
 ) -> None:
     network = identity_network(kind, channels, scale)
     image = np.random.default_rng(0).uniform(-1, 3, (1, 7, 5, channels)).astype(np.float32)
-    answer = np.asarray(network.model(image))
-    np.testing.assert_array_equal(answer, image.repeat(scale, 1).repeat(scale, 2))
+    output = np.asarray(network.model(image))
+    np.testing.assert_array_equal(output, image.repeat(scale, 1).repeat(scale, 2))
 
 
 @BOTH

@@ -58,7 +58,7 @@ def test_an_image_is_as_close_to_itself_as_can_be(truth):
 def test_a_truth_of_another_exposure_is_known_and_can_be_fitted(truth, image, unit):
     exposed, recorded = (truth * 0.25 + 900) * unit, image.astype(float) * unit
     found = compare_with_truth(exposed, recorded)
-    assert found.is_of_other_exposure
+    assert found.differs_in_exposure
     assert found.gain == pytest.approx(0.25, rel=0.01)
     assert found.offset / unit == pytest.approx(900, rel=0.01)
     fitted = compare_with_truth(exposed, recorded, fit=True)
@@ -66,16 +66,16 @@ def test_a_truth_of_another_exposure_is_known_and_can_be_fitted(truth, image, un
     for name in ("psnr", "ssim", "nrmse"):
         assert getattr(fitted, name) == pytest.approx(getattr(by_hand, name))
     assert fitted.psnr == fitted.psnr_fitted == pytest.approx(found.psnr_fitted)
-    assert not fitted.is_of_other_exposure
+    assert not fitted.differs_in_exposure
 
 
 def test_an_inverted_image_is_not_fitted_by_turning_it_over(truth, image):
     inverted = 4095.0 - image
     found = compare_with_truth(truth, inverted, fit=True)
     assert (found.gain, found.offset) == (0, pytest.approx(truth.mean()))
-    assert not found.is_of_other_exposure
+    assert not found.differs_in_exposure
     assert found.psnr == found.psnr_fitted < compare_with_truth(truth, image).psnr - 3
-    assert not compare_with_truth(truth, inverted).is_of_other_exposure
+    assert not compare_with_truth(truth, inverted).differs_in_exposure
 
 
 def test_neither_noise_nor_another_field_is_an_exposure(truth, image):
@@ -83,8 +83,8 @@ def test_neither_noise_nor_another_field_is_an_exposure(truth, image):
     noisy = [truth + rng.normal(0, sigma, truth.shape) for sigma in (0, 300, 1000, 3000)]
     unlike = rng.permuted(truth) + 5000
     for other in (truth, image, *noisy, unlike, np.zeros_like(truth)):
-        assert not compare_with_truth(truth, other).is_of_other_exposure
-    assert not compare_with_truth(np.zeros((9, 9)), np.ones((9, 9))).is_of_other_exposure
+        assert not compare_with_truth(truth, other).differs_in_exposure
+    assert not compare_with_truth(np.zeros((9, 9)), np.ones((9, 9))).differs_in_exposure
 
 
 def test_a_stack_counts_all_its_planes(truth, image):

@@ -10,8 +10,8 @@ import pytest
 
 from src_models import expected_error, measure_consistency, upscale, upscale_with_uncertainty
 from src_models.errors import InvalidInputError
-from src_models.progress import drained
-from src_models.upscaling.assessment import judged_steps
+from src_models.progress import drain
+from src_models.upscaling.assessment import upscale_and_assess_steps
 
 Networks = Callable[..., Any]
 
@@ -21,8 +21,8 @@ def picture() -> Any:
 
 
 def test_what_is_not_asked_for_is_not_there(tiny_network: Networks) -> None:
-    result, uncertainty, consistency = drained(
-        judged_steps(picture(), tiny_network(), consistency=False)
+    result, uncertainty, consistency = drain(
+        upscale_and_assess_steps(picture(), tiny_network(), consistency=False)
     )
     np.testing.assert_array_equal(result, upscale(picture(), tiny_network()))
     assert uncertainty is None
@@ -38,8 +38,8 @@ def test_each_part_is_that_of_its_own_call(tiny_network: Networks, keep: bool) -
         "expected error": expected_error(result, spread, axes="ZYX"),
     }
     for kind, expected in told.items():
-        judged = drained(
-            judged_steps(image, network, keep_intensities=keep, uncertainty=kind, **how)
+        judged = drain(
+            upscale_and_assess_steps(image, network, keep_intensities=keep, uncertainty=kind, **how)
         )
         np.testing.assert_array_equal(judged.result, result)
         np.testing.assert_array_equal(judged.uncertainty, expected)
@@ -49,7 +49,7 @@ def test_each_part_is_that_of_its_own_call(tiny_network: Networks, keep: bool) -
 
 
 def test_it_can_be_cancelled_after_the_last_tile(tiny_network: Networks) -> None:
-    steps = judged_steps(picture(), tiny_network(), uncertainty="expected error")
+    steps = upscale_and_assess_steps(picture(), tiny_network(), uncertainty="expected error")
     told = [step for step in steps if step.done == step.total]
     assert len(told) > 4  # the last tiles, and each plane of both judgements
 
@@ -57,10 +57,10 @@ def test_it_can_be_cancelled_after_the_last_tile(tiny_network: Networks) -> None
 @pytest.mark.parametrize("asked", ["expected_error", True])
 def test_an_uncertainty_that_there_is_not_is_refused(tiny_network: Networks, asked: Any) -> None:
     with pytest.raises(InvalidInputError, match="'expected error', 'standard deviation'"):
-        drained(judged_steps(picture(), tiny_network(), uncertainty=asked))
+        drain(upscale_and_assess_steps(picture(), tiny_network(), uncertainty=asked))
 
 
 def test_the_error_of_a_mask_can_be_expected(tiny_network: Networks) -> None:
     mask = picture() > 2000
-    judged = drained(judged_steps(mask, tiny_network(), uncertainty="expected error"))
+    judged = drain(upscale_and_assess_steps(mask, tiny_network(), uncertainty="expected error"))
     assert np.isfinite(judged.uncertainty).all()

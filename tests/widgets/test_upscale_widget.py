@@ -341,13 +341,13 @@ def test_a_bad_file_chosen_through_the_dialog_is_explained(ready, monkeypatch, t
     last = widget.model.value
     text = tmp_path / "notes.keras"
     text.write_text("no model")
-    for answer in (str(text), ""):
+    for output in (str(text), ""):
         monkeypatch.setattr(
-            QFileDialog, "getOpenFileName", staticmethod(lambda *_, path=answer: (path, ""))
+            QFileDialog, "getOpenFileName", staticmethod(lambda *_, path=output: (path, ""))
         )
         widget.model.value = "open a model file…"
         assert widget.model.value == last
-        assert ("not a napari-isr model" in widget.model_note.text) == bool(answer)
+        assert ("not a napari-isr model" in widget.model_note.text) == bool(output)
     assert widget.run.enabled
 
 

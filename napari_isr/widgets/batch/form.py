@@ -13,8 +13,8 @@ from magicgui.widgets import CheckBox, ComboBox, FileEdit, LineEdit
 from napari_isr.widgets.batch.layers import BatchLayer
 from napari_isr.widgets.batch.run import BatchRequest
 from napari_isr.widgets.shared.fields import Note, automatic_box, engine_box, narrow_combo
-from napari_isr.widgets.shared.layout import Fold, Row, column
-from napari_isr.widgets.shared.trust_fields import EnsembleTie, ensemble_box, intensities_box
+from napari_isr.widgets.shared.layout import Fold, Row, vbox
+from napari_isr.widgets.shared.trust_fields import EnsembleLink, ensemble_box, intensities_box
 from src_models.jobs.batch_events import BatchSettings
 from src_models.models.description import ModelDescription
 
@@ -78,7 +78,7 @@ class BatchFields:
         self.source_note, self.output_note = Note("source"), Note("output")
         self.model_note, self.axes_note = Note("model"), Note("axes")
         self._folder_row = Row(self.folder, "Folder")
-        self.basic = column(
+        self.basic = vbox(
             Row(self.source, "From"),
             self._folder_row,
             self.source_note,
@@ -89,7 +89,7 @@ class BatchFields:
         )
         self._make_others()
         self.fold = Fold("More choices", self.others)
-        self.native = column(self.basic, self.fold)
+        self.native = vbox(self.basic, self.fold)
 
     def _make_others(self) -> None:
         self.pattern = LineEdit(
@@ -130,7 +130,7 @@ class BatchFields:
             "wrong, in the image's own intensity units: how far the answers to eight flips and "
             "turns are apart. It takes eight times the time, and does not bound the error.",
         )
-        self._tie = EnsembleTie(self.self_ensemble, self.uncertainty)
+        self._tie = EnsembleLink(self.self_ensemble, self.uncertainty)
         self._pattern_row = Row(self.pattern, "Files", self.recursive)
         rows = [
             self._pattern_row,
@@ -143,7 +143,7 @@ class BatchFields:
             Row(self.uncertainty, ""),
             Row(self.keep_intensities, ""),
         ]
-        self.others = column(*rows[:4], self.axes_note, *rows[4:])
+        self.others = vbox(*rows[:4], self.axes_note, *rows[4:])
 
     @property
     def changing(self) -> list[Any]:

@@ -15,7 +15,7 @@ from napari_isr.widgets.batch.table import BatchTable
 from napari_isr.widgets.shared.dock import DockedWidget
 from napari_isr.widgets.shared.fields import Note
 from napari_isr.widgets.shared.help import help_link
-from napari_isr.widgets.shared.layout import beside, column
+from napari_isr.widgets.shared.layout import hbox, vbox
 
 PROGRESS_PARTS = 1000
 _LEAST_WIDTH, _WIDTH = 340, 420
@@ -59,19 +59,19 @@ class BatchPanel(DockedWidget):
         self._arrange()
 
     def _arrange(self) -> None:
-        form = column(self.fields.native, margins=(6, 4, 6, 0))
-        lower = column(
+        form = vbox(self.fields.native, margins=(6, 4, 6, 0))
+        lower = vbox(
             self.plan_note,
             self.files,
             self.only_failed,
             self.detail,
             margins=(6, 0, 6, 0),
         )
-        bottom = column(
-            beside(self.run, self.finish_file, self.cancel),
+        bottom = vbox(
+            hbox(self.run, self.finish_file, self.cancel),
             self.progress,
             self.status,
-            beside(self.retry, self.save_report, help_link("batch")),
+            hbox(self.retry, self.save_report, help_link("batch")),
             margins=(6, 0, 6, 4),
         )
         layout = QVBoxLayout(self)

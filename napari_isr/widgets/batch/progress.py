@@ -8,7 +8,7 @@ from pathlib import Path
 
 from napari_isr.widgets.batch.clock import BatchClock
 from napari_isr.widgets.batch.panel import PROGRESS_PARTS, BatchPanel
-from napari_isr.widgets.batch.run import BatchRun, Listed, News
+from napari_isr.widgets.batch.run import BatchRun, FileList, News
 from napari_isr.widgets.batch.words import end_in_words, running_in_words
 from src_models.jobs.batch_plan import Job
 
@@ -46,9 +46,9 @@ class BatchBoard:
         self._is_stopping = True
         self._panel.status.say(words)
 
-    def show(self, news: Listed | News) -> None:
+    def show(self, news: FileList | News) -> None:
         """Show what happened since the last call."""
-        if isinstance(news, Listed):
+        if isinstance(news, FileList):
             self._show_listed(news)
             return
         table = self._table
@@ -61,7 +61,7 @@ class BatchBoard:
         if news.running is not None and table.running is not None:
             self._show_running(news.running, table.running, news.share)
 
-    def _show_listed(self, listed: Listed) -> None:
+    def _show_listed(self, listed: FileList) -> None:
         self._table.show(listed, keep=self._only is not None)
         self._table.forget(self._only or [])
         only = None if self._only is None else set(self._only)

@@ -9,8 +9,8 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from napari_isr.bridge.garbage import quick_collections
-from napari_isr.bridge.upscaling import with_our_errors
+from napari_isr.bridge.garbage import frozen_gc
+from napari_isr.bridge.upscaling import with_own_errors
 from napari_isr.widgets.batch.layers import BatchLayer, LayerPictures
 from src_models.errors import InvalidInputError, SuperResolutionError
 from src_models.jobs.batch import run_batch
@@ -70,7 +70,7 @@ class BatchRequest:
 
 
 @dataclass(frozen=True)
-class Listed:
+class FileList:
     """The files are known.
 
     Attributes
@@ -92,7 +92,7 @@ class Listed:
 
 
 @dataclass(frozen=True)
-class Looked:
+class HeadersRead:
     """Some files were looked into.
 
     Attributes
@@ -126,7 +126,7 @@ class News:
     share: float | None
 
 
-def list_files(request: BatchRequest) -> tuple[Listed, BatchSettings]:
+def list_files(request: BatchRequest) -> tuple[FileList, BatchSettings]:
     """List what there is to do; return also the settings it is done with.
 
     Raises
@@ -151,7 +151,7 @@ def list_files(request: BatchRequest) -> tuple[Listed, BatchSettings]:
         settings = request.settings
     rows = {job.source: row for row, job in enumerate(jobs)}
     folder = request.source if isinstance(request.source, Path) else None
-    return Listed(jobs, nbytes, rows, folder), settings
+    return FileList(jobs, nbytes, rows, folder), settings
 
 
 def _jobs_of_folder(request: BatchRequest, folder: Path) -> list[Job]:
@@ -177,14 +177,14 @@ def _bytes_of(path: Path) -> int:
         return -1
 
 
-@with_our_errors
-def looking(request: BatchRequest) -> Generator[Listed | Looked, None, None]:
+@with_own_errors
+def looking(request: BatchRequest) -> Generator[FileList | HeadersRead, None, None]:
     """List the files, and then look into them without reading their pixels."""
-    with quick_collections():
+    with frozen_gc():
         yield from _look_at_all(request)
 
 
-def _look_at_all(request: BatchRequest) -> Generator[Listed | Looked, None, None]:
+def _look_at_all(request: BatchRequest) -> Generator[FileList | HeadersRead, None, None]:
     listed, settings = list_files(request)
     yield listed
     sizes: list[JobSize] = []
@@ -192,10 +192,10 @@ def _look_at_all(request: BatchRequest) -> Generator[Listed | Looked, None, None
     for job in listed.jobs[:_MOST_LOOKED]:
         sizes.append(_look(job, request.model, settings))
         if time.monotonic() - told > _NEWS_SECONDS:
-            yield Looked(first, tuple(sizes))
+            yield HeadersRead(first, tuple(sizes))
             first, told = first + len(sizes), time.monotonic()
             sizes.clear()
-    yield Looked(first, tuple(sizes))
+    yield HeadersRead(first, tuple(sizes))
 
 
 def _look(job: Job, model: ModelDescription, settings: BatchSettings) -> JobSize:
@@ -235,14 +235,14 @@ class BatchRun:
         """Finish the file in hand and begin no other."""
         self._stops_after_file = True
 
-    @with_our_errors
-    def steps(self) -> Generator[Listed | News, None, None]:
+    @with_own_errors
+    def steps(self) -> Generator[FileList | News, None, None]:
         """Work; closing it between two steps removes the file in hand."""
         listed, settings = list_files(self._request)
         yield listed
         only = self._only
         jobs = [job for job in listed.jobs if only is None or job.source in only]
-        with quick_collections(), closing(run_batch(jobs, settings)) as events:
+        with frozen_gc(), closing(run_batch(jobs, settings)) as events:
             yield from self._relay(events)
 
     def _relay(self, events: Generator[BatchEvent, None, list[Outcome]]) -> Generator[News]:

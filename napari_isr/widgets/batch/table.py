@@ -9,7 +9,7 @@ from typing import Any
 from qtpy.QtCore import QAbstractTableModel, QModelIndex, QObject, Qt
 from qtpy.QtGui import QColor
 
-from napari_isr.widgets.batch.run import Listed, Looked
+from napari_isr.widgets.batch.run import FileList, HeadersRead
 from src_models.images.picture import printable
 from src_models.jobs.batch_events import Outcome
 from src_models.jobs.batch_plan import Job, JobSize
@@ -37,7 +37,7 @@ class BatchTable(QAbstractTableModel):
 
     # Changes ------------------------------------------------------------------------------------
 
-    def show(self, listed: Listed, *, keep: bool) -> None:
+    def show(self, listed: FileList, *, keep: bool) -> None:
         """Show other files.
 
         Parameters
@@ -64,9 +64,9 @@ class BatchTable(QAbstractTableModel):
 
     def clear(self) -> None:
         """Show no files."""
-        self.show(Listed([], [], {}), keep=False)
+        self.show(FileList([], [], {}), keep=False)
 
-    def add_sizes(self, looked: Looked) -> None:
+    def add_sizes(self, looked: HeadersRead) -> None:
         """Take what was found in files."""
         last = looked.first + len(looked.sizes)
         if looked.sizes and last <= len(self.sizes):

@@ -12,12 +12,19 @@ from qtpy.QtWidgets import QFileDialog
 from superqt.utils import ensure_main_thread
 
 from napari_isr.bridge.events import model_events
-from napari_isr.bridge.upscaling import show_our_warning
+from napari_isr.bridge.upscaling import show_own_warning
 from napari_isr.widgets.batch.form import LAYERS, BatchPlan
 from napari_isr.widgets.batch.layers import BatchLayer
 from napari_isr.widgets.batch.panel import BatchPanel
 from napari_isr.widgets.batch.progress import BatchBoard
-from napari_isr.widgets.batch.run import BatchRequest, BatchRun, Listed, Looked, News, looking
+from napari_isr.widgets.batch.run import (
+    BatchRequest,
+    BatchRun,
+    FileList,
+    HeadersRead,
+    News,
+    looking,
+)
 from napari_isr.widgets.batch.words import plan_in_words
 from napari_isr.widgets.shared.fields import Note, explain_items
 from napari_isr.widgets.shared.model_list import OPEN_FILE, OfferedModels
@@ -190,8 +197,8 @@ class BatchWidget(BatchPanel):
         worker.errored.connect(newest_only(self._show_nothing))
         worker.start()
 
-    def _show_look(self, seen: Listed | Looked) -> None:
-        if isinstance(seen, Looked):
+    def _show_look(self, seen: FileList | HeadersRead) -> None:
+        if isinstance(seen, HeadersRead):
             self.table.add_sizes(seen)
             return
         self.table.show(seen, keep=True)
@@ -240,9 +247,9 @@ class BatchWidget(BatchPanel):
         self._enable()
         worker.start()
 
-    def _show_news(self, news: Listed | News) -> None:
+    def _show_news(self, news: FileList | News) -> None:
         self._board.show(news)
-        if isinstance(news, Listed):
+        if isinstance(news, FileList):
             self._tell_plan(is_looked=False)
             self._enable()
 
@@ -250,7 +257,7 @@ class BatchWidget(BatchPanel):
         """Show what is said of many files once."""
         if str(warning[0]) not in self._warned:
             self._warned.add(str(warning[0]))
-            show_our_warning(warning)
+            show_own_warning(warning)
 
     def _show_error(self, error: Exception) -> None:
         self._complain(self.status, str(error))
@@ -304,10 +311,10 @@ class BatchWidget(BatchPanel):
         if worker is not None:
             worker.quit()
 
-    def _let_go(self) -> None:
+    def _dispose(self) -> None:
         self._quit(self._looker)
         self._quit(self._worker)
-        self._opening.let_go()
+        self._opening.disconnect_all()
         self._viewer.layers.selection.events.changed.disconnect(self._layers_changed)
         self._viewer.events.theme.disconnect(self._theme_changed)
         model_events.saved.disconnect(self._models_changed)

@@ -100,6 +100,6 @@ class CompareChoices:
         for event in (events.data, events.scale, events.translate, events.units):
             (event.connect if is_on else event.disconnect)(self._edited)
 
-    def let_go(self) -> None:
+    def disconnect_all(self) -> None:
         """Leave the layers alone."""
         self._watch([])

@@ -155,7 +155,7 @@ class CompareCurves:
         except OSError as error:
             status.say(f"It was not written: {error}", complaint=True, theme=self._viewer.theme)
 
-    def let_go(self) -> None:
+    def disconnect_all(self) -> None:
         """Leave the Shapes layer alone."""
         self._pause.stop()
         if self._shapes is not None:

@@ -11,7 +11,7 @@ from qtpy.QtWidgets import QListWidget, QListWidgetItem
 
 from napari_isr.widgets.compare.matching import Check
 from napari_isr.widgets.shared.fields import Note, narrow_combo
-from napari_isr.widgets.shared.layout import LABEL_WIDTH, Row, beside, column
+from napari_isr.widgets.shared.layout import LABEL_WIDTH, Row, hbox, vbox
 
 if TYPE_CHECKING:
     import napari.layers
@@ -113,10 +113,10 @@ class CompareFields:
         self.truth_note, self.hint_note = Note("truth"), Note("hint")
         caption = Label(value="Results")
         caption.native.setFixedWidth(LABEL_WIDTH)
-        self.native = column(
+        self.native = vbox(
             Row(self.input, "Input"),
             self.input_note,
-            beside(caption, self.results),
+            hbox(caption, self.results),
             self.result_note,
             Row(self.truth, "Truth"),
             self.truth_note,

@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_isr.bridge.upscaling import with_our_errors
+from napari_isr.bridge.upscaling import with_own_errors
 from napari_isr.bridge.world import Units
 from napari_isr.widgets.compare.request import BASELINE_OF, Candidate, Request
 from src_models.errors import SuperResolutionError
 from src_models.quality.comparison import (
-    Closeness,
+    Scores,
     brightness,
     compare_with_truth,
     difference,
@@ -72,7 +72,7 @@ class Row:
     candidate: Candidate
     factor: int
     plane: NDArray[Any]
-    closeness: Closeness | None = None
+    closeness: Scores | None = None
     agreement: float | None = None
     agreement_words: str = ""
     rings: ResolutionCurve | None = None
@@ -138,7 +138,7 @@ class NewLayer:
     record: dict[str, Any] = field(default_factory=dict)
 
 
-@with_our_errors
+@with_own_errors
 def measuring(request: Request) -> Generator[Step, None, Measured]:
     """Measure all candidates, telling before each part what it is."""
     count = 2 + len(request.factors) + len(request.results)
@@ -228,7 +228,7 @@ def _noted(row: Row, words: str) -> Row:
     return replace(row, notes=tuple(dict.fromkeys((*row.notes, words))))
 
 
-@with_our_errors
+@with_own_errors
 def subtracting(request: Request, row: Row) -> Generator[Step, None, NewLayer]:
     """Make the layer of a candidate minus the truth, or minus the interpolated input."""
     yield Step(0, 2, f"Subtracting from {row.name} …")
@@ -264,7 +264,7 @@ def subtracting(request: Request, row: Row) -> Generator[Step, None, NewLayer]:
     return NewLayer(pixels, placed | {"name": f"{row.name} - {other}"})
 
 
-@with_our_errors
+@with_own_errors
 def interpolating(request: Request, factor: int) -> Generator[Step, None, NewLayer]:
     """Make the layer of the interpolated input."""
     yield Step(0, 1, "Interpolating …")

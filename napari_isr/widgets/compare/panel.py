@@ -16,7 +16,7 @@ from napari_isr.widgets.compare.views import VIEWS
 from napari_isr.widgets.shared.dock import DockedWidget
 from napari_isr.widgets.shared.fields import Note, narrow_combo
 from napari_isr.widgets.shared.help import help_link
-from napari_isr.widgets.shared.layout import Row, beside, column
+from napari_isr.widgets.shared.layout import Row, hbox, vbox
 
 _WIDTH = 430
 _FRC, _DECORRELATION = "Fourier ring correlation", "decorrelation analysis"
@@ -109,17 +109,17 @@ class ComparePanel(DockedWidget):
         self.tabs = tabs = QTabWidget()
         tabs.setToolTip("What was measured: as a table and as curves.")
         margins = (4, 4, 4, 4)
-        buttons = beside(self.copy, self.subtract, self.add_bicubic)
-        numbers = column(self.table, self.exposure_note, self.number_note, buttons, margins=margins)
+        buttons = hbox(self.copy, self.subtract, self.add_bicubic)
+        numbers = vbox(self.table, self.exposure_note, self.number_note, buttons, margins=margins)
         tabs.addTab(numbers, "Numbers")
         along = Row(self.line, "Along", self.draw_line)
-        tabs.addTab(column(along, self.profiles, self.save_profiles, margins=margins), "Profiles")
+        tabs.addTab(vbox(along, self.profiles, self.save_profiles, margins=margins), "Profiles")
         method = Row(self.method, "By")
         parts = method, self.resolution, self.save_resolution
-        tabs.addTab(column(*parts, margins=margins), "Resolution")
-        upper = column(
+        tabs.addTab(vbox(*parts, margins=margins), "Resolution")
+        upper = vbox(
             self.fields.native,
-            beside(self.run, self.cancel),
+            hbox(self.run, self.cancel),
             self.progress,
             self.status,
             self.outdated_note,
@@ -131,7 +131,7 @@ class ComparePanel(DockedWidget):
         layout.setStretch(layout.count() - 1, 1)
         scroll = _Upright(upper)
         view = Row(self.view, "View")
-        lower = column(view, self.view_note, help_link("compare"), margins=(6, 0, 6, 4))
+        lower = vbox(view, self.view_note, help_link("compare"), margins=(6, 0, 6, 4))
         outer = QVBoxLayout(self)
         outer.setContentsMargins(0, 0, 0, 0)
         outer.addWidget(scroll, stretch=1)

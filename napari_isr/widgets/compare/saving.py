@@ -44,5 +44,5 @@ def save_figure(figure: Figure, parent: QWidget, name: str) -> str:
 
 
 def _may_replace(parent: QWidget, path: Path) -> bool:
-    answer = QMessageBox.question(parent, "Save the figure", f"{path} exists. Replace it?")
-    return bool(answer == QMessageBox.StandardButton.Yes)
+    output = QMessageBox.question(parent, "Save the figure", f"{path} exists. Replace it?")
+    return bool(output == QMessageBox.StandardButton.Yes)

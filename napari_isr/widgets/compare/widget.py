@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QApplication
 
-from napari_isr.bridge.upscaling import show_our_warning
+from napari_isr.bridge.upscaling import show_own_warning
 from napari_isr.bridge.world import world_units
 from napari_isr.widgets.compare.choices import CompareChoices
 from napari_isr.widgets.compare.curves import CompareCurves
@@ -29,7 +29,7 @@ from napari_isr.widgets.compare.plots import colours_of
 from napari_isr.widgets.compare.request import baselines
 from napari_isr.widgets.compare.views import CompareViews
 from napari_isr.widgets.compare.words import exposure_in_words, measured_in_words, outdated_in_words
-from napari_isr.widgets.shared.layer_note import LayerNews
+from napari_isr.widgets.shared.layer_note import LayerStatus
 from napari_isr.widgets.shared.worker import new_worker
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ class CompareWidget(ComparePanel):
         super().__init__(choices.images, choices.truths, choices.lines, self._result_changed)
         self._views = CompareViews(viewer, self.view, self.view_note)
         self._curves = CompareCurves(self, viewer)
-        self._news = LayerNews(viewer, self.status)
+        self._news = LayerStatus(viewer, self.status)
         self._pause = QTimer(self)
         self._pause.setSingleShot(True)
         self._pause.setInterval(_PAUSE_MS)
@@ -186,7 +186,7 @@ class CompareWidget(ComparePanel):
         self._worker = worker = new_worker(function, *arguments)
         worker.yielded.connect(self._while_open(self._show_step))
         worker.returned.connect(self._while_open(show))
-        worker.warned.connect(show_our_warning)
+        worker.warned.connect(show_own_warning)
         worker.errored.connect(self._while_open(self._show_error))
         worker.aborted.connect(self._while_open(partial(self.status.say, "Cancelled.")))
         worker.finished.connect(self._while_open(self._finished))
@@ -273,13 +273,13 @@ class CompareWidget(ComparePanel):
         right = chosen if chosen in [*results, *bicubic.values()] else results[0]
         self._views.renew(request, right, list(bicubic.values()))
 
-    def _let_go(self) -> None:
+    def _dispose(self) -> None:
         self._quit_worker()
         self._pause.stop()
         self._views.stop()
-        self._curves.let_go()
-        self._news.let_go()
-        self._choices.let_go()
+        self._curves.disconnect_all()
+        self._news.disconnect_all()
+        self._choices.disconnect_all()
         layers = self._viewer.layers
         layers.events.inserted.disconnect(self._layers_changed)
         layers.events.removed.disconnect(self._layers_changed)

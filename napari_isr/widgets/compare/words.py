@@ -23,7 +23,7 @@ def exposure_in_words(measured: Measured) -> str:
     """
     for row in measured.rows:
         found = row.closeness
-        if row.kind == BICUBIC and found is not None and found.is_of_other_exposure:
+        if row.kind == BICUBIC and found is not None and found.differs_in_exposure:
             return (
                 "The truth has another brightness or contrast than the input, which PSNR, SSIM and "
                 f"NRMSE count as error: with a gain of {found.gain:.3g} and an offset of "

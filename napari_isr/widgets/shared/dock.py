@@ -25,7 +25,7 @@ class WhileOpen:
 
 
 class DockedWidget(QWidget, WhileOpen):
-    """Base of dock widgets; they say in `_let_go` what ends with them."""
+    """Base of dock widgets; they say in `_dispose` what ends with them."""
 
     def __init__(self) -> None:
         self._is_docked, self._is_open = False, True
@@ -45,8 +45,8 @@ class DockedWidget(QWidget, WhileOpen):
     def _close(self) -> None:
         if self._is_open:
             self._is_open = False
-            self._let_go()
+            self._dispose()
 
-    def _let_go(self) -> None:
+    def _dispose(self) -> None:
         """Stop threads and disconnect; the Qt widgets may be gone already."""
         raise NotImplementedError

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     import napari.viewer
 
 
-class LayerNews:
+class LayerStatus:
     """Words on a layer in a note: they follow its name, and end with it.
 
     Words that the note is given otherwise take their place.
@@ -59,7 +59,7 @@ class LayerNews:
         self._note.say(text)
         self._told = self._note.text
 
-    def let_go(self) -> None:
+    def disconnect_all(self) -> None:
         """Leave the viewer alone."""
         self._layers.events.removed.disconnect(self._renew)
         self._layers.events.renamed.disconnect(self._renew)

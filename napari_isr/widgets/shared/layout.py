@@ -10,7 +10,7 @@ from qtpy.QtWidgets import QHBoxLayout, QPushButton, QVBoxLayout, QWidget
 LABEL_WIDTH = 78
 
 
-def beside(*widgets: Any) -> QWidget:
+def hbox(*widgets: Any) -> QWidget:
     """Return a row of magicgui's or Qt's widgets."""
     holder = QWidget()
     layout = QHBoxLayout(holder)
@@ -20,7 +20,7 @@ def beside(*widgets: Any) -> QWidget:
     return holder
 
 
-def column(
+def vbox(
     *widgets: Widget | QWidget,
     stretch: bool = False,
     margins: tuple[int, int, int, int] = (0, 0, 0, 0),

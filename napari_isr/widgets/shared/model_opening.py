@@ -10,7 +10,7 @@ from typing import Any
 from magicgui.widgets import ComboBox
 from qtpy.QtWidgets import QFileDialog, QWidget
 
-from napari_isr.bridge.upscaling import with_our_errors
+from napari_isr.bridge.upscaling import with_own_errors
 from napari_isr.widgets.shared.worker import new_worker
 from src_models.images.picture import printable
 from src_models.models.description import ModelDescription
@@ -20,12 +20,12 @@ from src_models.models.registry import describe_model
 _FILTER = "Model files (*.keras *.onnx *.onnx.zip *.hdf5 *.h5);;All (*)"
 
 
-def must_be_tried(path: str | Path) -> bool:
+def needs_probing(path: str | Path) -> bool:
     """Tell whether a file is one of other people, which is tried on images to know what it does."""
     return is_onnx(path) and not is_described(path)
 
 
-@with_our_errors
+@with_own_errors
 def looking(path: str | Path) -> Generator[None, None, ModelDescription]:
     """Describe a model in a thread; asked again for the same file, the answer is at hand."""
     yield
@@ -67,7 +67,7 @@ class ModelOpening:
     def ask(self, parent: QWidget) -> None:
         """Let a file be chosen in a dialog, and open it."""
         path, _ = QFileDialog.getOpenFileName(parent, "Open a model file", "", _FILTER)
-        if not must_be_tried(path):
+        if not needs_probing(path):
             self._choose(path)
             return
         self._choose("")  # the last model stays chosen until this one is known
@@ -85,6 +85,6 @@ class ModelOpening:
             self._combo.enabled = True
             tell(told)
 
-    def let_go(self) -> None:
+    def disconnect_all(self) -> None:
         """Forget a file that is being tried: the widget is closed, and its combo box gone."""
         self._worker = None

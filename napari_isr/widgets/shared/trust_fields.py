@@ -44,7 +44,7 @@ class TrustFields:
             "sigmas or more too bright or too dark. The share of pixels that agree is told after "
             "each run anyway.",
         )
-        self._tie = EnsembleTie(self.self_ensemble, self.uncertainty)
+        self._tie = EnsembleLink(self.self_ensemble, self.uncertainty)
         fields = [self.self_ensemble, self.uncertainty, self.consistency, self.keep_intensities]
         self.container = Container[Any](widgets=fields, labels=True)
         self.container.margins = (0, 0, 0, 0)
@@ -60,7 +60,7 @@ class TrustFields:
         )
 
 
-class EnsembleTie:
+class EnsembleLink:
     """Shows that an uncertainty takes a self-ensemble, and no longer than it is asked for.
 
     Parameters

@@ -7,7 +7,7 @@ from typing import Any
 from magicgui.widgets import CheckBox, ComboBox, FloatSpinBox, LineEdit, SpinBox
 
 from napari_isr.widgets.shared.fields import automatic_box
-from napari_isr.widgets.shared.layout import Row, column
+from napari_isr.widgets.shared.layout import Row, vbox
 from napari_isr.widgets.train.form import USUAL_BATCH, USUAL_PATCH
 
 
@@ -80,7 +80,7 @@ class AdvancedFields:
             Row(self.flatness, "Flatness"),
             Row(self.bin_low, "Bin low res"),
         ]
-        self.native = column(*rows, self.flips, self.correct)
+        self.native = vbox(*rows, self.flips, self.correct)
 
     @property
     def changing(self) -> list[Any]:

@@ -19,7 +19,7 @@ from magicgui.widgets import (
 from qtpy.QtWidgets import QListWidget
 
 from napari_isr.widgets.shared.fields import Note, narrow_combo
-from napari_isr.widgets.shared.layout import Row, column
+from napari_isr.widgets.shared.layout import Row, vbox
 from napari_isr.widgets.train.job import SIZES
 
 LAYERS, FOLDERS = "open layers", "folders"
@@ -83,7 +83,7 @@ class ImageFields:
         )
         self._headings = Label(value="High resolution:"), Label(value="Low resolution:")
         self._made_row = Row(self.made_by, "Made by")
-        self.native = column(
+        self.native = vbox(
             Row(self.source, "From"),
             self._headings[0],
             self.layers,
@@ -160,7 +160,7 @@ class NetworkFields:
         self.length.native.setDecimals(1)
         self.model_note, self.goal_note, self.cost = Note("model"), Note("goal"), Note("cost")
         self._size_row, self._scale_row = Row(self.size, "Size"), Row(self.scale, "Scale")
-        self.native = column(
+        self.native = vbox(
             Row(self.start, "Start from"),
             self._size_row,
             self._scale_row,

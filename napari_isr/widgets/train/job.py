@@ -80,7 +80,7 @@ FINE_TUNING_RATE = 1e-4
 
 
 @dataclass(frozen=True, eq=False)
-class TakenLayer:
+class LayerSnapshot:
     """Pixels of a layer, taken when the work starts: the layer may change or go meanwhile.
 
     Attributes
@@ -98,7 +98,7 @@ class TakenLayer:
     rgb: bool
 
     @classmethod
-    def of(cls, layer: napari.layers.Image) -> TakenLayer:
+    def of(cls, layer: napari.layers.Image) -> LayerSnapshot:
         """Take an image layer."""
         return cls(str(layer.name), layer.data[0] if layer.multiscale else layer.data, layer.rgb)
 
@@ -110,7 +110,7 @@ class TrainingJob:
     Attributes
     ----------
     hr, lr
-        Images to learn from: a folder or a list of `TakenLayer`; `lr` is None to make the
+        Images to learn from: a folder or a list of `LayerSnapshot`; `lr` is None to make the
         low-resolution side.
     model : str, Path or None
         The model to go on from; None to start from scratch.

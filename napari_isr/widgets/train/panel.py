@@ -12,7 +12,7 @@ from qtpy.QtWidgets import QFrame, QScrollArea, QVBoxLayout
 from napari_isr.widgets.shared.dock import DockedWidget
 from napari_isr.widgets.shared.fields import Note
 from napari_isr.widgets.shared.help import help_link
-from napari_isr.widgets.shared.layout import Fold, beside, column
+from napari_isr.widgets.shared.layout import Fold, hbox, vbox
 from napari_isr.widgets.train.advanced_fields import AdvancedFields
 from napari_isr.widgets.train.fields import ImageFields, NetworkFields
 from napari_isr.widgets.train.form import TrainPlan
@@ -53,12 +53,12 @@ class TrainPanel(DockedWidget):
         self.model_name.native.setPlaceholderText("name of the model")
         self.save = PushButton(text="Save", tooltip="Add the model to your models.")
         self.save_note = Note("save")
-        self.save_row = beside(self.model_name, self.save)
+        self.save_row = hbox(self.model_name, self.save)
         self._folds = {
             "images": Fold("Images", self.images.native),
             "network": Fold("Network", self.network.native),
             "advanced": Fold("Advanced settings", self.advanced.native),
-            "curves": Fold("Curves", column(self.plots, self.preview)),
+            "curves": Fold("Curves", vbox(self.plots, self.preview)),
         }
         self.open("images", "network")
         for note in (self.images.report, self.status, self.save_note):
@@ -66,14 +66,14 @@ class TrainPanel(DockedWidget):
         self._arrange()
 
     def _arrange(self) -> None:
-        form = column(*self._folds.values(), stretch=True, margins=(6, 4, 6, 4))
+        form = vbox(*self._folds.values(), stretch=True, margins=(6, 4, 6, 4))
         scroll = QScrollArea()
         scroll.setWidgetResizable(True)
         scroll.setFrameShape(QFrame.Shape.NoFrame)
         scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         scroll.setWidget(form)
-        bottom = column(
-            beside(self.run, self.pause, self.stop, help_link("train")),
+        bottom = vbox(
+            hbox(self.run, self.pause, self.stop, help_link("train")),
             self.progress,
             self.status,
             self.save_row,

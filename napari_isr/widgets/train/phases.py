@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from napari_isr.bridge.garbage import quick_collections
+from napari_isr.bridge.garbage import frozen_gc
 from napari_isr.widgets.train.job import TrainingJob
 from src_models.errors import DownloadError, InvalidInputError
 from src_models.models.description import ModelDescription
@@ -89,7 +89,7 @@ def run_job(job: TrainingJob, control: TrainingControl, tell: Tell) -> Trained:
     """
     tell("Starting. The first time in a session starts the backend, which takes some seconds …")
     generator = _make_generator(job)
-    with quick_collections():
+    with frozen_gc():
         return _run_phases(generator, job, control, tell)
 
 

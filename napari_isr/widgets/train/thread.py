@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from napari_isr.bridge.events import model_events
-from napari_isr.bridge.upscaling import with_our_errors
+from napari_isr.bridge.upscaling import with_own_errors
 from napari_isr.widgets.train.job import TrainingJob
 from napari_isr.widgets.train.phases import Trained, run_job
 from src_models.errors import InvalidInputError, ModelFileError, TrainingError
@@ -210,7 +210,7 @@ class Training:
             raise TrainingError("The training ended without a model: start it again.")
         return self._trained
 
-    @with_our_errors
+    @with_own_errors
     def steps(self) -> Generator[News, None, Trained]:
         """Start it, yield its news until it ends, and return what came of it."""
         self.start()

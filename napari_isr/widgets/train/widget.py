@@ -10,13 +10,13 @@ from qtpy.QtWidgets import QFileDialog
 from superqt.utils import ensure_main_thread
 
 from napari_isr.bridge.events import model_events
-from napari_isr.bridge.upscaling import show_our_warning, with_our_errors
+from napari_isr.bridge.upscaling import show_own_warning, with_own_errors
 from napari_isr.widgets.shared.fields import Note, explain_items
 from napari_isr.widgets.shared.model_list import named_descriptions
 from napari_isr.widgets.shared.worker import ClosingWorker, new_worker
 from napari_isr.widgets.train.fields import OPEN_FILE, SCRATCH
 from napari_isr.widgets.train.form import TrainChoices, check_choices, make_job, new_training_folder
-from napari_isr.widgets.train.job import Checked, TakenLayer, TrainingJob, check_images
+from napari_isr.widgets.train.job import Checked, LayerSnapshot, TrainingJob, check_images
 from napari_isr.widgets.train.panel import TrainPanel
 from napari_isr.widgets.train.phases import Trained
 from napari_isr.widgets.train.preview import PreviewLayers, is_preview
@@ -148,7 +148,7 @@ class TrainWidget(TrainPanel):
 
     def _choices(self) -> TrainChoices:
         images, low = (
-            [TakenLayer.of(layer) for layer in side] if isinstance(side, list) else side
+            [LayerSnapshot.of(layer) for layer in side] if isinstance(side, list) else side
             for side in self.images.chosen()
         )
         start = self.network.start.value
@@ -247,7 +247,7 @@ class TrainWidget(TrainPanel):
         self._worker, open_only = worker, self._while_open
         worker.yielded.connect(open_only(self._board.show))
         worker.returned.connect(open_only(show))
-        worker.warned.connect(show_our_warning)
+        worker.warned.connect(show_own_warning)
         worker.errored.connect(open_only(lambda error: self._complain(note, str(error))))
         worker.finished.connect(open_only(self._finished))
         worker.start()
@@ -302,7 +302,7 @@ class TrainWidget(TrainPanel):
 
     # End ----------------------------------------------------------------------------------------
 
-    def _let_go(self) -> None:
+    def _dispose(self) -> None:
         if self._training is not None:
             self._training.stop()
         self._board.previews.close()
@@ -314,7 +314,7 @@ class TrainWidget(TrainPanel):
         self._viewer.events.theme.disconnect(self._theme_changed)
 
 
-@with_our_errors
+@with_own_errors
 def _checking(job: TrainingJob) -> Generator[News, None, Checked]:
     yield News()
     return check_images(job)

@@ -63,7 +63,7 @@ class ChosenLayer:
         field.changed.connect(self._take)
         axes.changed.connect(changed)
 
-    def let_go(self) -> None:
+    def disconnect_all(self) -> None:
         """Disconnect from the viewer, which outlives the widget."""
         layers = self._viewer.layers
         layers.events.inserted.disconnect(self._layers_changed)

@@ -11,11 +11,11 @@ from superqt.utils import ensure_main_thread
 
 from napari_isr.bridge.events import model_events
 from napari_isr.bridge.layers import LayerSource, layer_type, result_layer, visible_region
-from napari_isr.bridge.trust_layers import judging_layers
-from napari_isr.bridge.upscaling import Upscaled, UpscaleSettings, show_our_warning, upscaling
+from napari_isr.bridge.trust_layers import assessment_layers
+from napari_isr.bridge.upscaling import Upscaled, UpscaleSettings, show_own_warning, upscaling
 from napari_isr.widgets.shared.dock import WhileOpen
 from napari_isr.widgets.shared.fields import Note, explain_items
-from napari_isr.widgets.shared.layer_note import LayerNews
+from napari_isr.widgets.shared.layer_note import LayerStatus
 from napari_isr.widgets.shared.model_list import named_descriptions
 from napari_isr.widgets.shared.model_opening import ModelOpening
 from napari_isr.widgets.shared.worker import new_worker
@@ -59,7 +59,7 @@ class UpscaleWidget(UpscalePanel, WhileOpen):
             self.model, self.open_model_file, self._cannot_be_opened, self._refresh
         )
         self._board = UpscaleBoard(self.progress, self.status)
-        self._news = LayerNews(viewer, self.status)
+        self._news = LayerStatus(viewer, self.status)
         self._chosen = ChosenLayer(viewer, self.layer, self.axes, self._refresh)
         self._connect()
         self._chosen.follow_active()
@@ -210,7 +210,7 @@ class UpscaleWidget(UpscalePanel, WhileOpen):
         worker, open_only = self._worker, self._while_open
         worker.yielded.connect(open_only(self._board.show))
         worker.returned.connect(open_only(partial(self._show_result, source, settings, job)))
-        worker.warned.connect(show_our_warning)
+        worker.warned.connect(show_own_warning)
         worker.errored.connect(open_only(self._show_error))
         worker.aborted.connect(open_only(self._cancelled))
         worker.finished.connect(open_only(self._finished))
@@ -238,7 +238,7 @@ class UpscaleWidget(UpscalePanel, WhileOpen):
         self._chosen.follows = False
         try:
             self._viewer.add_layer(layer)
-            further = judging_layers(source, layer.name, settings.trust, result)
+            further = assessment_layers(source, layer.name, settings.trust, result)
             for other in further:
                 self._viewer.add_layer(other)
             self._viewer.layers.selection.active = layer
@@ -284,11 +284,11 @@ class UpscaleWidget(UpscalePanel, WhileOpen):
     def _close(self) -> None:
         """Let go of everything when the dock is closed; its Qt widgets are gone already."""
         self._quit_worker()
-        self._opening.let_go()
+        self._opening.disconnect_all()
         self._is_open = False
         model_events.saved.disconnect(self._models_changed)
-        self._chosen.let_go()
-        self._news.let_go()
+        self._chosen.disconnect_all()
+        self._news.disconnect_all()
         self._viewer.events.theme.disconnect(self._refresh)
 
     def _complain(self, note: Note, text: str) -> None:
