@@ -52,7 +52,9 @@ def test_importing_a_package_imports_nothing_heavy(package: str) -> None:
 
 
 def test_what_fills_the_widgets_imports_no_backend() -> None:
-    names = "axes config description errors intensity measure memory pretrained tile_work tiling"
+    names = (
+        "images.axes images.io models.description models.registry engines.memory upscaling.tiles"
+    )
     code = "\n".join(f"import src_models.{name}" for name in names.split())
     code += "\nimport src_models; src_models.model_names()"
     assert not modules_after(code) & {"keras", "tensorflow", "torch", "jax", "napari", "qtpy"}

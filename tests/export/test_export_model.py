@@ -253,7 +253,7 @@ def test_what_cannot_be_exported_is_refused_in_a_sentence(
 def test_a_library_that_is_missing_is_named(
     tiny_network: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from src_models.export.export_model import export_model as export
+    from src_models.export import export_model as export
 
     monkeypatch.setattr(export, "find_spec", lambda name: None if name == "bioimageio" else name)
     with pytest.raises(InvalidInputError, match=r'pip install "napari-isr\[bioimageio\]"'):
