@@ -11,7 +11,7 @@ export TF_CPP_MIN_LOG_LEVEL ?= 3
 DOCS_READY := $(VENV)/.docs-ready
 export NO_MKDOCS_2_WARNING ?= 1
 
-.PHONY: help demo test test-torch docs lint format screenshots clean
+.PHONY: help demo test test-all test-torch docs lint format screenshots clean
 help:             ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
 
@@ -23,13 +23,18 @@ demo: $(READY)    ## upscale a bundled image with a bundled model and say where 
 	$(BIN)/python examples/demo.py
 
 # with_screen.sh says so where there is neither a screen nor Xvfb.
-test: $(READY)    ## run the tests, on screens of their own; one file alone: ARGS="tests/test_x.py -n 0"
-	bash scripts/with_screen.sh $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile $(ARGS)
+PYTEST = bash scripts/with_screen.sh $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
+
+test: $(READY)    ## run the quick tests, on screens of their own; one file: ARGS="tests/x.py -n 0"
+	$(PYTEST) -m "not slow" $(ARGS)
+
+test-all: $(READY)  ## run all tests: also those that kill processes, train, and open many windows
+	$(PYTEST) $(ARGS)
 
 test-torch:       ## run the tests of the training on torch, in an environment of its own
 	PYTHON="$(PYTHON)" VENV=$(TORCH_VENV) bash scripts/setup.sh
 	$(TORCH_VENV)/bin/python -m pip install --quiet torch
-	KERAS_BACKEND=torch $(TORCH_VENV)/bin/python -m pytest tests/training/test_training_step.py \
+	KERAS_BACKEND=torch $(TORCH_VENV)/bin/python -m pytest tests/training/test_step.py \
 		tests/training/test_trainer.py $(ARGS)
 
 $(DOCS_READY): $(READY)

@@ -42,6 +42,7 @@ def upscaled(layer, scale, axes=None, **where):
     shear=st.floats(-1, 1),
     affine=st.tuples(number, number, st.floats(0.2, 3), st.floats(-1, 1)),
 )
+@pytest.mark.slow
 def test_outer_edges_coincide_for_any_transform(scale, size, pixel, place, angle, shear, affine):
     matrix = np.array([[affine[2], affine[3], affine[0]], [0, 1.5, affine[1]], [0, 0, 1]])
     layer = Image(

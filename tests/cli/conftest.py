@@ -1,16 +1,20 @@
-"""The command in a process of its own, as a shell runs it."""
+"""The command: called in this process, or in one of its own as a shell runs it."""
 
 from __future__ import annotations
 
+import io
 import os
 import shutil
 import subprocess
 import sys
+import warnings
 from collections.abc import Callable
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 
 import pytest
 
+OWN_FOLDERS = ("NAPARI_ISR_MODELS", "NAPARI_ISR_CACHE", "KERAS_HOME")
 ROOT = Path(__file__).parents[2]
 # Whoever may read every file cannot be refused one.
 _MAY_READ_ALL = hasattr(os, "geteuid") and os.geteuid() == 0
@@ -40,8 +44,35 @@ def environment(tmp_path) -> dict[str, str]:
 
 
 @pytest.fixture
-def isr(command, environment, tmp_path) -> Callable[..., subprocess.CompletedProcess[str]]:
-    """Run the command: ``isr("upscale", "a.png", "-o", "out")``, in an empty folder."""
+def isr(
+    environment: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Call the command: ``isr("upscale", "a.png", "-o", "out")``, in an empty folder."""
+    from napari_isr.cli.app import main
+
+    def call(*arguments: object) -> subprocess.CompletedProcess[str]:
+        line = ["napari-isr", *map(str, arguments)]
+        out, err, code = io.StringIO(), io.StringIO(), 0
+        with monkeypatch.context() as patch, warnings.catch_warnings():
+            warnings.simplefilter("default")  # as outside of tests
+            for name in OWN_FOLDERS:
+                patch.setenv(name, environment[name])
+            patch.setenv("COLUMNS", environment["COLUMNS"])
+            patch.setattr(sys, "argv", line)
+            patch.chdir(tmp_path)
+            try:
+                with redirect_stdout(out), redirect_stderr(err):
+                    main()
+            except SystemExit as end:
+                code = end.code if isinstance(end.code, int) else int(end.code is not None)
+        return subprocess.CompletedProcess(line, code, out.getvalue(), err.getvalue())
+
+    return call
+
+
+@pytest.fixture
+def isr_process(command, environment, tmp_path) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Run the command as `isr` does, in a process with the rights of ordinary people."""
 
     def run(*arguments: object) -> subprocess.CompletedProcess[str]:
         return subprocess.run(

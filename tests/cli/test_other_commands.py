@@ -83,6 +83,7 @@ def test_a_training_joins_the_models_and_never_replaces_one(isr, project, tmp_pa
     assert more.returncode == 0
 
 
+@pytest.mark.slow
 def test_ctrl_c_ends_a_training_well(command, environment, project, tmp_path, isr) -> None:
     project(epochs=10_000)
     process = subprocess.Popen(

@@ -83,8 +83,9 @@ def lines_of():
 
 
 @pytest.mark.timeout(200)
+@pytest.mark.slow
 def test_three_hundred_files_are_killed_gone_on_with_and_all_told(
-    isr, command, environment, tmp_path, tiny_network, lines_of
+    isr_process, command, environment, tmp_path, tiny_network, lines_of
 ) -> None:
     model = tiny_network().save(tmp_path / "tiny")
     good = write_mixture(tmp_path / "in")
@@ -93,7 +94,7 @@ def test_three_hundred_files_are_killed_gone_on_with_and_all_told(
     out = tmp_path / "out"
     asked = ["upscale", tmp_path / "in", "-o", out, "-m", model, "-f", "ome-tiff", "--json"]
 
-    planned = isr(*asked, "--dry-run")
+    planned = isr_process(*asked, "--dry-run")
     assert planned.returncode == 1
     assert not out.exists()
     assert " 7 cannot be done. Nothing was done yet." in planned.stderr
@@ -104,7 +105,7 @@ def test_three_hundred_files_are_killed_gone_on_with_and_all_told(
     for path in partly:  # what has its name is whole
         assert np.asarray(read_image(path).array).any()
 
-    done = isr(*asked, "--report", tmp_path / "report.csv")
+    done = isr_process(*asked, "--report", tmp_path / "report.csv")
     assert done.returncode == 1, done.stderr
     files, last = lines_of(done.stdout)
     assert [Path(f["file"]).name for f in files] == sorted(os.listdir(tmp_path / "in"))
@@ -126,7 +127,7 @@ def test_three_hundred_files_are_killed_gone_on_with_and_all_told(
         assert [row["state"] for row in csv.DictReader(file)] == [f["state"] for f in files]
     check_pixels(tmp_path / "in", out, tiny_network())
 
-    again = isr(*asked)
+    again = isr_process(*asked)
     assert lines_of(again.stdout)[1]["summary"]["done before"] == good
 
 
@@ -197,6 +198,7 @@ def test_one_file_may_be_named(isr, two_images, tiny_network) -> None:
 @pytest.mark.parametrize(
     ("jobs", "how"), [("1", signal.SIGINT), ("2", signal.SIGINT), ("1", signal.SIGTERM)]
 )
+@pytest.mark.slow
 def test_ctrl_c_leaves_nothing_half_written(
     command, environment, two_images, tiny_network, isr, jobs, how
 ) -> None:
@@ -245,21 +247,23 @@ def test_a_full_disk_has_an_exit_code_of_its_own(isr, two_images, tiny_network) 
 
 
 @pytest.mark.parametrize("place", ["a.png/deeper", "kept/deeper"])
-def test_a_place_that_cannot_hold_results_is_told_in_words(isr, tmp_path, place) -> None:
+def test_a_place_that_cannot_hold_results_is_told_in_words(isr_process, tmp_path, place) -> None:
     Image.new("L", (8, 8)).save(tmp_path / "a.png")
     (tmp_path / "kept").mkdir(mode=0o555)
-    done = isr("upscale", "a.png", "-o", place, "--model", "microscopy-x2")
+    done = isr_process("upscale", "a.png", "-o", place, "--model", "microscopy-x2")
     assert done.returncode == 1
     assert "cannot be written (" in done.stdout
     assert "choose another place" in done.stdout
     assert "Traceback" not in done.stderr
 
 
-def test_a_file_that_may_not_be_read_stops_none_of_the_others(isr, tmp_path) -> None:
+def test_a_file_that_may_not_be_read_stops_none_of_the_others(isr_process, tmp_path) -> None:
     for name in ("a.png", "b.png", "c.png"):
         Image.new("L", (8, 8)).save(tmp_path / name)
     (tmp_path / "b.png").chmod(0)
-    done = isr("upscale", "a.png", "b.png", "c.png", "-o", "out", "--model", "microscopy-x2")
+    done = isr_process(
+        "upscale", "a.png", "b.png", "c.png", "-o", "out", "--model", "microscopy-x2"
+    )
     assert done.returncode == 1
     assert "b.png  FAILED: The file cannot be read (Permission denied)." in done.stdout
     assert {path.name for path in (tmp_path / "out").glob("*.png")} == {"a_x2.png", "c_x2.png"}

@@ -54,6 +54,7 @@ def test_all_engines_agree_on_networks_of_random_shape(engine: str, seed: int, k
 
 @pytest.mark.parametrize("engine", OTHERS)
 @pytest.mark.parametrize("name", sorted(BUNDLED))
+@pytest.mark.slow
 def test_all_engines_agree_on_the_bundled_models(engine: str, name: str) -> None:
     image = np.random.default_rng(0).random((48, 40, 3), np.float32)
     expected = upscale(image, name, engine="keras")

@@ -19,6 +19,7 @@ BATCH = np.zeros((2, 8, 9, 1), np.float32)
 
 
 @pytest.mark.parametrize("kind", ["rdn", "rrdn"])
+@pytest.mark.slow
 def test_an_engine_answers_as_the_network_does(tiny_network: Callable[..., Any], kind: str) -> None:
     network = tiny_network(kind)
     batch = np.random.default_rng(0).random((2, 8, 9, 1), np.float32)
@@ -29,6 +30,7 @@ def test_an_engine_answers_as_the_network_does(tiny_network: Callable[..., Any],
 
 
 @pytest.mark.parametrize("name", sorted(BUNDLED))
+@pytest.mark.slow
 def test_half_precision_is_within_a_thousandth_of_the_range(name: str) -> None:
     network = load_model(name)
     shape = (1, 24, 32, network.c_dim)

@@ -44,5 +44,6 @@ def most_features(blocks: int) -> int:
     return max(live.values())
 
 
+@pytest.mark.slow
 def test_no_block_waits_for_the_others() -> None:
     assert most_features(9) == most_features(3)

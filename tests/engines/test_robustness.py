@@ -38,6 +38,7 @@ def new_session(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[],
 
 
 class TestCompiledNetworks:
+    @pytest.mark.slow
     def test_are_taken_from_the_cache(self, new_session: Any, tmp_path: Path) -> None:
         results = []
         for _ in range(2):
@@ -111,6 +112,7 @@ np.save(sys.argv[2], result)
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux bounds the address space")
 @pytest.mark.parametrize("engine", ["openvino", "onnxruntime"])
+@pytest.mark.slow
 def test_where_memory_is_short_tiles_get_smaller_and_the_result_stays_right(
     tmp_path: Path, engine: str
 ) -> None:
@@ -173,6 +175,7 @@ def resident() -> int:
 
 
 @pytest.mark.parametrize("little", [True, False])
+@pytest.mark.slow
 def test_memory_for_features_is_kept_for_a_next_image_if_it_is_little(
     new_session: Any, monkeypatch: pytest.MonkeyPatch, little: bool
 ) -> None:
@@ -234,6 +237,7 @@ def test_a_batch_is_stopped_while_its_shape_is_compiled() -> None:
     engine.release()
 
 
+@pytest.mark.slow
 def test_a_batch_is_stopped_while_it_waits_for_another() -> None:
     engine: Any = open_engine(MODEL, "openvino")
     first, second = np.zeros((1, 1200, 1200, 1), np.float32), np.zeros((1, 8, 8, 1), np.float32)
@@ -263,6 +267,7 @@ class Counting(keras.layers.Layer):
         return x
 
 
+@pytest.mark.slow
 def test_keras_traces_a_network_once_an_image_and_once_for_all_further_sizes(
     tiny_network: Callable[..., Any],
 ) -> None:
@@ -279,6 +284,7 @@ def test_keras_traces_a_network_once_an_image_and_once_for_all_further_sizes(
 
 
 @pytest.mark.parametrize("name", ["openvino", "keras"])
+@pytest.mark.slow
 def test_memory_stays_flat_over_many_calls(tiny_network: Callable[..., Any], name: Any) -> None:
     process, used = psutil.Process(), []
     for _ in range(200):

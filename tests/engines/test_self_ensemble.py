@@ -39,6 +39,7 @@ def drain(steps: Any) -> Any:
 
 @SHAPES
 @pytest.mark.parametrize("engine", ["keras", "openvino"])
+@pytest.mark.slow
 def test_of_a_flipped_or_turned_image_it_is_flipped_or_turned(
     tiny_network: Networks, shape: tuple[int, int], engine: Any
 ) -> None:

@@ -43,6 +43,7 @@ def as_batch(image: Any) -> Any:
 
 @pytest.mark.parametrize("channels", [1, 3])
 @pytest.mark.parametrize(("kind", "scale"), [("rdn", 2), ("rrdn", 3), ("rdn", 1)])
+@pytest.mark.slow
 def test_an_onnx_file_answers_as_we_do_in_onnxruntime_alone(
     tiny_network: Callable[..., Any], tmp_path: Path, kind: str, scale: int, channels: int
 ) -> None:
@@ -138,6 +139,7 @@ def collected() -> Iterator[None]:
 @pytest.mark.usefixtures("collected")
 @pytest.mark.parametrize("intensity", ["measured", "8-bit"])
 @pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.slow
 def test_a_package_passes_the_test_of_the_zoo_and_gives_our_pixels(
     tiny_network: Callable[..., Any], tmp_path: Path, channels: int, intensity: str
 ) -> None:
@@ -166,6 +168,7 @@ def test_a_package_passes_the_test_of_the_zoo_and_gives_our_pixels(
 
 
 @pytest.mark.usefixtures("collected")
+@pytest.mark.slow
 def test_a_package_holds_card_cover_and_our_file(
     tiny_network: Callable[..., Any], tmp_path: Path
 ) -> None:

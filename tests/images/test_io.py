@@ -18,6 +18,7 @@ def stack(dtype: str = "uint16", shape: tuple[int, ...] = (2, 4, 3, 17, 22)) -> 
     return (values * (1 if dtype.endswith("8") else 200)).astype(dtype)
 
 
+@pytest.mark.slow
 def test_outer_edges_stay_where_they_are(tmp_path) -> None:
     small = Picture(
         array=np.zeros((4, 4), np.uint8),

@@ -22,6 +22,7 @@ def common_shape(tiles: list[Region]) -> tuple[int, int]:
 
 
 @given(st.integers(0, 50), st.integers(1, 100), SIZES)
+@pytest.mark.slow
 def test_pieces_follow_each_other_and_are_at_most_so_long(
     start: int, length: int, size: int
 ) -> None:

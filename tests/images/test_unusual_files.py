@@ -25,6 +25,7 @@ def pixels(path):
     return found, picture.axes, picture.rgb
 
 
+@pytest.mark.slow
 def test_a_palette_in_tiff_becomes_the_colours_that_it_stands_for(tmp_path) -> None:
     image = Image.fromarray(COLOURS).quantize(16)
     image.save(tmp_path / "a.tif")

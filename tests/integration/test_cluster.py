@@ -62,6 +62,7 @@ def opened() -> tuple[int, int, int]:
 
 
 @pytest.mark.parametrize("in_memory", [True, False])
+@pytest.mark.slow
 def test_two_processes_give_what_one_gives_and_open_the_model_once(
     tiny_network: Any, tmp_path: Path, client: Client, in_memory: bool
 ) -> None:
@@ -84,6 +85,7 @@ def slowly(block: Any) -> Any:
     return block
 
 
+@pytest.mark.slow
 def test_a_worker_killed_in_the_middle_loses_nothing(tiny_network: Any, client: Client) -> None:
     image = image_of(600, 400)
     expected = upscale(image, tiny_network(), tile_size=24)
@@ -108,6 +110,7 @@ def test_a_worker_killed_in_the_middle_loses_nothing(tiny_network: Any, client: 
     assert pids[0] not in after
 
 
+@pytest.mark.slow
 def test_the_example_writes_what_upscale_to_zarr_does(tiny_network: Any, tmp_path: Path) -> None:
     root = Path(__file__).parents[2]
     model = tiny_network().save(tmp_path / "tiny.keras")

@@ -25,6 +25,7 @@ def example() -> Any:
     return module
 
 
+@pytest.mark.slow
 def test_it_compares_the_models_that_are_named(
     example: Any, write: Any, photo: Any, tmp_path: Path, capsys: Any
 ) -> None:

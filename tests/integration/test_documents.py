@@ -131,6 +131,7 @@ def parsed(page: Path) -> Document:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+@pytest.mark.slow
 def test_all_blocks_of_a_page_run(page, folder, rng, request, capsys):
     document = parsed(page)
     text = page.read_text(encoding="utf-8")

@@ -12,6 +12,7 @@ ROOT = Path(__file__).parents[2]
 NOTEBOOKS = sorted((ROOT / "examples").glob("*.ipynb"))
 
 
+@pytest.mark.slow
 def test_there_are_two_tutorials():
     assert [path.stem for path in NOTEBOOKS] == ["predict", "train"]
 
@@ -24,6 +25,7 @@ def test_a_notebook_is_stored_without_output(path):
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+@pytest.mark.slow
 def test_a_notebook_runs_from_top_to_bottom(path, tmp_path, monkeypatch):
     monkeypatch.setenv("NAPARI_ISR_CACHE", str(tmp_path))
     answered = runpy.run_path(str(ROOT / "scripts" / "notebooks.py"))["run"](path)

@@ -95,6 +95,7 @@ def through_batch(file, folder, axes, tile_size, engine, trust):
     ],
     indirect=["model"],
 )
+@pytest.mark.slow
 def test_widget_console_command_and_batch_give_the_same_pixels(
     make_napari_viewer, qtbot, tmp_path, model, engine, kind, trust
 ) -> None:

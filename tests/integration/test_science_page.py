@@ -15,6 +15,7 @@ PICTURES = re.findall(r"!\[[^\]]+\]\(([^)]+)\)", PAGE)
 
 
 @pytest.mark.parametrize("name", sorted(BUNDLED))
+@pytest.mark.slow
 def test_each_bundled_model_shows_where_it_loses_and_what_it_invents(name):
     for kind in ("lost", "invented"):
         assert f"images/failures/{name}-{kind}.png" in PICTURES

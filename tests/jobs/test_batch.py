@@ -393,6 +393,7 @@ def test_a_full_disk_ends_the_batch_and_making_room_lets_it_go_on(
 
 
 @pytest.mark.parametrize("trust", [{}, {"self_ensemble": True, "keep_intensities": True}])
+@pytest.mark.slow
 def test_an_ome_zarr_too_large_for_memory_streams_and_goes_on_with_its_blocks(
     tmp_path, tiny_network, monkeypatch, trust
 ) -> None:

@@ -80,6 +80,7 @@ def files(folder: Path) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("version", ["0.4", "0.5"])
+@pytest.mark.slow
 def test_a_file_becomes_a_larger_one_with_pyramid_and_pixel_sizes(
     tiny_network: Any, tmp_path: Path, version: str
 ) -> None:
@@ -140,6 +141,7 @@ def test_a_file_tells_how_it_was_made_and_not_how_its_source_was(
     assert told == {"name": made | {"source": "cells.zarr"}, "model": made | {"source": "an array"}}
 
 
+@pytest.mark.slow
 def test_a_chunk_of_a_dask_array_is_made_once_however_many_tiles_it_has(
     tiny_network: Any, tmp_path: Path
 ) -> None:
@@ -168,6 +170,7 @@ def test_a_chunk_of_a_dask_array_is_made_once_however_many_tiles_it_has(
     ("axes", "shape", "channels"),
     [("YXC", (50, 40, 3), 3), ("YXC", (50, 40, 4), 3), ("TCYX", (2, 2, 50, 40), 1)],
 )
+@pytest.mark.slow
 def test_arrays_of_all_axes_are_written_in_the_order_of_the_format(
     tiny_network: Any, tmp_path: Path, axes: str, shape: tuple[int, ...], channels: int
 ) -> None:
@@ -204,6 +207,7 @@ def test_it_goes_on_where_it_was_interrupted(tiny_network: Any, tmp_path: Path) 
         assert files(target) == files(whole)
 
 
+@pytest.mark.slow
 def test_it_goes_on_from_another_folder(
     tiny_network: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -267,6 +271,7 @@ for step in upscale_to_zarr_steps(sys.argv[1], sys.argv[2], sys.argv[3], tile_si
 """
 
 
+@pytest.mark.slow
 def test_killed_half_way_and_started_again_it_gives_the_same_bytes(
     tiny_network: Any, tmp_path: Path
 ) -> None:
@@ -303,6 +308,7 @@ def test_killed_half_way_and_started_again_it_gives_the_same_bytes(
     assert files(target) == files(tmp_path / "whole.zarr")
 
 
+@pytest.mark.slow
 def test_a_last_line_cut_off_is_work_not_done(tiny_network: Any, tmp_path: Path) -> None:
     image, network = image_of(110, 130), tiny_network()
     target = tmp_path / "large.zarr"
@@ -340,6 +346,7 @@ def test_unfinished_work_goes_on_as_it_was_begun_or_anew(tiny_network: Any, tmp_
 
 
 @pytest.mark.parametrize("place", [(0, 0), (80, 90), (150, 170), (299, 349)])
+@pytest.mark.slow
 def test_another_image_of_the_same_shape_is_not_mixed_in(
     tiny_network: Any, tmp_path: Path, place: tuple[int, int]
 ) -> None:
@@ -428,6 +435,7 @@ def test_unfinished_work_is_no_source_of_its_own_target(tiny_network: Any, tmp_p
 
 
 @pytest.mark.parametrize("begun", [1, 5])  # while intensities are measured, and among the blocks
+@pytest.mark.slow
 def test_one_work_at_a_time_writes_a_file(tiny_network: Any, tmp_path: Path, begun: int) -> None:
     image, target = image_of(110, 130), tmp_path / "a.zarr"
     first = upscale_to_zarr_steps(image, target, tiny_network(), tile_size=11)
@@ -472,6 +480,7 @@ upscale_to_zarr(np.load(image), target, model, overwrite=True)
 
 
 @pytest.mark.parametrize("when", ["moved", "named"])  # the old file; the new one
+@pytest.mark.slow
 def test_killed_while_the_result_gets_its_name_nothing_is_lost(
     tiny_network: Any, tmp_path: Path, when: str
 ) -> None:
@@ -595,6 +604,7 @@ def test_the_mean_of_an_odd_end_is_its_own() -> None:
     assert halved(np.ones((3, 5, 5), np.float32), "CYX").shape == (3, 3, 3)
 
 
+@pytest.mark.slow
 def test_the_source_is_read_in_pieces(tiny_network: Any, tmp_path: Path) -> None:
     import tracemalloc
 
@@ -616,6 +626,7 @@ def test_the_source_is_read_in_pieces(tiny_network: Any, tmp_path: Path) -> None
     assert many < few + 2 * 2**20
 
 
+@pytest.mark.slow
 def test_self_ensemble_and_kept_intensities_go_block_by_block(
     tiny_network: Any, tmp_path: Path
 ) -> None:

@@ -15,6 +15,7 @@ from src_models.quality.metrics import psnr, robust_range
 SAMPLES = [embl_plant_12bit, skimage_skin, diatom_025]
 
 
+@pytest.mark.slow
 def test_the_default_model_is_bundled_and_small():
     description = read_description(BUNDLED[DEFAULT_MODEL])
     assert model_names()[0] == DEFAULT_MODEL
@@ -40,6 +41,7 @@ def test_the_default_model_beats_bicubic_on_a_confocal_image():
 
 
 @pytest.mark.parametrize("sample", SAMPLES)
+@pytest.mark.slow
 def test_tiles_are_invisible_at_the_default_overlap(sample):
     image = sample()[0][0][:160, :160].astype(np.float32)
     grey_level = max(

@@ -72,6 +72,7 @@ def test_a_file_tells_its_network_and_answers_as_isr_whole_and_tiled(
 
 
 @pytest.mark.parametrize("name", ["psnr-small", "gans"])
+@pytest.mark.slow
 def test_published_networks_answer_as_isr_did(reference: Path, name: str) -> None:
     model = load_model(reference / f"{name}.hdf5")
     with np.load(reference / "isr_outputs.npz") as outputs:
@@ -82,6 +83,7 @@ def test_published_networks_answer_as_isr_did(reference: Path, name: str) -> Non
     assert np.abs(upscale(image, model, tile_size=16) - levels).max() <= 1
 
 
+@pytest.mark.slow
 def test_published_networks_answer_as_isr_did_tile_by_tile(reference: Path) -> None:
     model = load_model(reference / "psnr-small.hdf5")
     with np.load(reference / "isr_outputs.npz") as outputs:
@@ -198,6 +200,7 @@ def test_a_keyword_that_contradicts_the_file_is_refused(write: Any) -> None:
 
 
 @pytest.mark.parametrize("name", ["rdn-x2", "rdn-x3-shuffle", "rrdn-x4"])
+@pytest.mark.slow
 def test_saved_in_our_format_it_answers_the_same_bit_by_bit(
     write: Any, photo: Any, name: str
 ) -> None:

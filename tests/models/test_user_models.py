@@ -15,6 +15,7 @@ def folder(tmp_path, monkeypatch):
     return tmp_path / "models"
 
 
+@pytest.mark.slow
 def test_a_model_that_was_added_is_one_of_the_named_ones(folder, rng):
     assert user_models() == {}
     source = find_model("microscopy-x2")

@@ -38,6 +38,7 @@ def image(rng) -> np.ndarray:
 
 
 @pytest.mark.parametrize("engine", ["keras", "openvino", "onnxruntime"])
+@pytest.mark.slow
 def test_the_ends_are_the_two_models(models, image, engine) -> None:
     faithful, sharp = models
     for name, network in (("sharp@0", faithful), ("sharp@1", sharp), ("sharp", sharp)):

@@ -24,6 +24,7 @@ def as_isr(output: Any) -> Any:
     return np.clip(np.rint(output * 255), 0, 255)
 
 
+@pytest.mark.slow
 def test_the_prediction_of_the_readme_runs_as_printed(
     write: Any, maker: Any, photo: Any, tmp_path: Path, monkeypatch: Any
 ) -> None:
@@ -54,6 +55,7 @@ def test_the_prediction_of_the_readme_runs_as_printed(
 
 
 @pytest.mark.parametrize("name", ["rdn-x2", "rrdn-x3"])
+@pytest.mark.slow
 def test_patches_and_paddings_of_every_size_give_the_whole_image(
     write: Any, maker: Any, photo: Any, name: str
 ) -> None:

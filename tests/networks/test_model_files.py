@@ -61,6 +61,7 @@ def assert_refused(path: Path | str, match: str) -> str:
 
 @BOTH
 @pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.slow
 def test_what_is_saved_comes_back_bit_by_bit(
     tmp_path: Path, tiny_network: Callable[..., Any], kind: str, channels: int
 ) -> None:
@@ -110,6 +111,7 @@ def test_the_suffix_is_appended_and_home_is_understood(
     assert load_model("~/new/v1.2.keras").scale == 2
 
 
+@pytest.mark.slow
 def test_plain_keras_opens_the_files(tmp_path: Path, tiny_network: Callable[..., Any]) -> None:
     networks = {kind: tiny_network(kind, 3) for kind in ("rdn", "rrdn")}
     for kind, network in networks.items():
@@ -128,6 +130,7 @@ def test_plain_keras_opens_the_files(tmp_path: Path, tiny_network: Callable[...,
         np.testing.assert_array_equal(output, network.model.predict(IMAGE, verbose=0))
 
 
+@pytest.mark.slow
 def test_weights_may_be_given_to_the_class_that_they_are_of(saved: Path) -> None:
     rdn = RDN(weights=str(saved))
     np.testing.assert_array_equal(
@@ -163,6 +166,7 @@ class TestRefusals:
         path.write_bytes(content[: int(len(content) * part)])
         assert_refused(path, r"'cut.keras'.*damaged.*copy it again")
 
+    @pytest.mark.slow
     def test_a_damaged_byte_anywhere(self, tmp_path: Path, saved: Path) -> None:
         """Either it is told, or it does no harm."""
         content = saved.read_bytes()

@@ -16,6 +16,7 @@ from src_models.networks import vgg19
 from src_models.networks.backend import keras
 
 
+@pytest.mark.slow
 def test_the_discriminator_has_isr_names_shapes_and_counts() -> None:
     discr = Discriminator(patch_size=80, kernel_size=3)
     assert (discr.name, discr.model.name) == ("srgan-large", "discriminator")
@@ -40,6 +41,7 @@ def test_the_discriminator_judges_in_probabilities_and_in_logits_of_the_same_wei
     assert discr.model.layers[-2] is discr.logits.layers[-1]
 
 
+@pytest.mark.slow
 def test_the_discriminator_trains_as_isr_trains_it() -> None:
     keras.utils.set_random_seed(0)
     discr = Discriminator(16)
@@ -94,6 +96,7 @@ def test_vgg19_has_isr_names_shapes_and_counts() -> None:
 
 
 @pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.slow
 def test_features_are_those_of_vgg19_for_a_properly_prepared_image(channels: int) -> None:
     f_ext = Cut_VGG19(32, [1, 5], weights=None, c_dim=channels)
     image = np.random.default_rng(0).random((1, 32, 32, channels), np.float32)
@@ -148,6 +151,7 @@ def test_a_local_file_of_weights_is_taken_and_named(
     assert np.array_equal(np.asarray(f_ext.model.get_layer("block2_conv2").kernel), stored)
 
 
+@pytest.mark.slow
 def test_a_local_file_that_lacks_a_layer_is_refused(tmp_path: Path) -> None:
     path = vgg_file(tmp_path / "vgg19.h5", old_names=False, without="block1_conv2")
     with pytest.raises(ModelFileError, match="of the layer block1_conv2 it has tensors of the sha"):

@@ -12,6 +12,7 @@ from src_models.errors import InvalidInputError
 from src_models.quality import expected_error as error_estimate
 
 
+@pytest.mark.slow
 def test_it_ranks_the_errors_of_a_bundled_model_better_than_chance() -> None:
     rng = np.random.default_rng(0)
     spots = (rng.random((128, 128)) > 0.99) * 1000.0

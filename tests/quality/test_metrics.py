@@ -13,6 +13,7 @@ from src_models.quality.metrics import psnr, robust_range
 
 @pytest.mark.parametrize("dtype", ["u1", "u2", "f4"])
 @pytest.mark.parametrize("shape", [(20, 30), (20, 30, 3)])
+@pytest.mark.slow
 def test_psnr_is_that_of_scikit_image(
     rng: np.random.Generator, dtype: str, shape: tuple[int, ...]
 ) -> None:

@@ -49,6 +49,7 @@ def networks() -> dict[str, object]:
     }
 
 
+@pytest.mark.slow
 def test_the_first_generations_call_trains_all_three_losses_and_resumes(
     networks, folders, tmp_path, monkeypatch
 ) -> None:
@@ -82,6 +83,7 @@ def test_the_first_generations_call_trains_all_three_losses_and_resumes(
     assert resumed.curve[:2] == result.curve
 
 
+@pytest.mark.slow
 def test_the_second_generations_call_trains(networks, folders, tmp_path) -> None:
     trainer = Trainer(
         **networks,
@@ -135,6 +137,7 @@ def test_a_loss_without_its_network_is_refused_in_a_sentence(folders, networks) 
         Trainer(networks["generator"], **folders, settings=settings)
 
 
+@pytest.mark.slow
 def test_given_weights_are_never_lost_to_an_older_training(networks, folders, tmp_path) -> None:
     generator = networks["generator"]
     dirs = {"logs": tmp_path / "logs", "weights": tmp_path / "weights"}

@@ -9,6 +9,7 @@ from src_models.errors import InvalidInputError
 from src_models.images.degradation import Degradation
 
 
+@pytest.mark.slow
 def test_settings_survive_the_way_through_a_record():
     settings = TrainingSettings.from_dict(
         {"epochs": 3, "data": {"degradations": [{"name": "jpeg", "quality": [30, 60]}]}}

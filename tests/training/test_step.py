@@ -68,6 +68,7 @@ def batch() -> tuple[np.ndarray, np.ndarray]:
     return rng.random((2, 8, 8, 1), np.float32), rng.random((2, 16, 16, 1), np.float32)
 
 
+@pytest.mark.slow
 def test_all_losses_are_noted_and_finite(small_rdn, batch) -> None:
     step = step_of(small_rdn, pixel_weight=1, perceptual_weight=0.1, adversarial_weight=0.1)
     logs = step.train_on_batch(*batch, return_dict=True)
@@ -82,6 +83,7 @@ def test_all_losses_are_noted_and_finite(small_rdn, batch) -> None:
     assert all(np.isfinite(float(value)) for value in logs.values())
 
 
+@pytest.mark.slow
 def test_the_generators_losses_leave_the_discriminator_alone(small_rdn, batch, monkeypatch) -> None:
     step = step_of(small_rdn, adversarial_weight=1)
     monkeypatch.setattr("src_models.training.step.discriminator_loss", nothing)
@@ -93,6 +95,7 @@ def test_the_generators_losses_leave_the_discriminator_alone(small_rdn, batch, m
     assert change(generator, step.generator.get_weights()) > 0
 
 
+@pytest.mark.slow
 def test_bfloat16_in_the_discriminator_alone_keeps_the_direction_of_what_the_generator_learns(
     small_rdn, batch
 ) -> None:
@@ -120,6 +123,7 @@ def test_bfloat16_in_the_discriminator_alone_keeps_the_direction_of_what_the_gen
     assert {layer.dtype_policy.name for layer in judge_model.layers} == {"float32"}
 
 
+@pytest.mark.slow
 def test_the_discriminators_loss_leaves_the_generator_alone(small_rdn, batch, monkeypatch) -> None:
     step = step_of(small_rdn, adversarial_weight=1)
     monkeypatch.setattr("src_models.training.step.adversarial_loss", nothing)
@@ -131,6 +135,7 @@ def test_the_discriminators_loss_leaves_the_generator_alone(small_rdn, batch, mo
     assert change(generator, step.generator.get_weights()) == 0
 
 
+@pytest.mark.slow
 def test_the_feature_extractor_never_changes_and_is_no_part_of_the_step(small_rdn, batch) -> None:
     network = extractor()
     losses = LossSettings(pixel_weight=0, perceptual_weight=1)

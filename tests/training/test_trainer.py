@@ -72,6 +72,7 @@ def test_arguments_in_the_wrong_place_are_explained(small_rdn, cells, tmp_path) 
             Trainer(small_rdn(), hr_train_dir=tmp_path, settings=settings)
 
 
+@pytest.mark.slow
 def test_tensorboard_files_can_be_read_back(small_rdn, cells, tmp_path) -> None:
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
@@ -130,6 +131,7 @@ def test_a_resumed_training_equals_an_unbroken_one(small_rdn, cells, tmp_path) -
     assert again.reason == "already finished"
 
 
+@pytest.mark.slow
 def test_beginning_anew_forgets_the_checkpoint(small_rdn, cells, tmp_path) -> None:
     trainer = trainer_of(small_rdn(), cells(2), tmp_path)
     trainer.train()
@@ -138,6 +140,7 @@ def test_beginning_anew_forgets_the_checkpoint(small_rdn, cells, tmp_path) -> No
     assert len(result.curve) == 2
 
 
+@pytest.mark.slow
 def test_another_network_in_the_same_folder_is_refused(small_rdn, cells, tmp_path) -> None:
     trainer_of(small_rdn(), cells(2), tmp_path).train(epochs=1)
     other = trainer_of(small_rdn(c_dim=3), cells(2), tmp_path)
@@ -145,6 +148,7 @@ def test_another_network_in_the_same_folder_is_refused(small_rdn, cells, tmp_pat
         other.train()
 
 
+@pytest.mark.slow
 def test_other_images_in_the_same_folder_are_refused(small_rdn, cells, tmp_path) -> None:
     trainer_of(small_rdn(), cells(2), tmp_path).train()
     other = trainer_of(small_rdn(), cells(2, seed=1), tmp_path)
@@ -157,6 +161,7 @@ def test_other_images_in_the_same_folder_are_refused(small_rdn, cells, tmp_path)
     assert other.train(epochs=1, resume=False).reason == "finished"
 
 
+@pytest.mark.slow
 def test_a_training_can_go_on_with_other_patches_and_another_split(
     small_rdn, cells, tmp_path
 ) -> None:
@@ -170,6 +175,7 @@ def test_a_training_can_go_on_with_other_patches_and_another_split(
     assert [point["epoch"] for point in result.curve] == [1, 2]
 
 
+@pytest.mark.slow
 def test_a_training_tells_of_steps_epochs_and_previews(small_rdn, cells, tmp_path) -> None:
     events: list[object] = []
     trainer_of(small_rdn(), cells(2), tmp_path).train(on_event=events.append)
@@ -182,6 +188,7 @@ def test_a_training_tells_of_steps_epochs_and_previews(small_rdn, cells, tmp_pat
     assert patch.lr.shape == (12, 16, 1)
 
 
+@pytest.mark.slow
 def test_stop_keeps_the_model_and_continue_goes_on(small_rdn, cells, tmp_path) -> None:
     control = TrainingControl()
     trainer = trainer_of(small_rdn(), cells(2), tmp_path)
@@ -197,6 +204,7 @@ def test_stop_keeps_the_model_and_continue_goes_on(small_rdn, cells, tmp_path) -
     assert (finished.reason, finished.epochs) == ("finished", 3)
 
 
+@pytest.mark.slow
 def test_a_paused_training_waits_until_it_is_resumed(small_rdn, cells, tmp_path) -> None:
     control, seen = TrainingControl(), []
     trainer = trainer_of(small_rdn(), cells(2), tmp_path)
@@ -222,12 +230,14 @@ def test_a_paused_training_waits_until_it_is_resumed(small_rdn, cells, tmp_path)
     assert isinstance(seen[-1], EpochDone)
 
 
+@pytest.mark.slow
 def test_time_that_is_up_ends_the_training_well(small_rdn, cells, tmp_path) -> None:
     trainer = trainer_of(small_rdn(), cells(2), tmp_path, replace(SETTINGS, seconds=0.0))
     result = trainer.train(epochs=50)
     assert (result.reason, result.epochs) == ("time is up", 1)
 
 
+@pytest.mark.slow
 def test_a_diverging_training_ends_in_a_sentence_and_goes_back(small_rdn, cells, tmp_path) -> None:
     network = small_rdn()
     trainer_of(network, cells(2), tmp_path).train(epochs=1)
@@ -293,6 +303,7 @@ def test_a_listener_that_fails_ends_the_training_with_its_error(small_rdn, cells
     assert not [t for t in threading.enumerate() if t.name.startswith("patches")]
 
 
+@pytest.mark.slow
 def test_half_precision_trains_and_leaves_a_network_of_single_precision(
     small_rdn, cells, tmp_path
 ) -> None:
@@ -307,6 +318,7 @@ def test_half_precision_trains_and_leaves_a_network_of_single_precision(
     assert load_model(result.last_model).model.get_layer("F_m1").dtype_policy.name == "float32"
 
 
+@pytest.mark.slow
 def test_an_epoch_that_ruins_the_network_is_undone_and_training_goes_on_more_slowly(
     small_rdn, cells, tmp_path
 ) -> None:
@@ -328,6 +340,7 @@ def test_an_epoch_that_ruins_the_network_is_undone_and_training_goes_on_more_slo
     assert result.curve[3]["pixel_loss"] < 2 * result.curve[1]["pixel_loss"]
 
 
+@pytest.mark.slow
 def test_scores_of_an_undone_epoch_are_not_kept(small_rdn, cells, tmp_path) -> None:
     network = small_rdn()
     trainer = trainer_of(network, cells(2), tmp_path)

@@ -43,6 +43,7 @@ def assert_kept(result: Any, image: Any, axes: str, scale: int) -> None:
     size=st.tuples(st.integers(1, 7), st.integers(2, 8)),
     seed=st.integers(0, 1000),
 )
+@pytest.mark.slow
 def test_whatever_the_result_it_is_its_image_when_binned(
     dtype: str, scale: int, size: tuple[int, int], seed: int
 ) -> None:

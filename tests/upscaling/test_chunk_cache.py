@@ -30,6 +30,7 @@ def counted(image: Any, chunks: Any) -> tuple[da.Array, Counter[tuple[int, ...]]
     return da.from_array(image, chunks=chunks).map_blocks(make, meta=image[:0, :0, :0]), made
 
 
+@pytest.mark.slow
 def test_parts_are_those_of_the_array_and_chunks_are_made_once() -> None:
     rng = np.random.default_rng(0)
     image = rng.integers(0, 65535, (5, 31, 40)).astype(np.uint16)

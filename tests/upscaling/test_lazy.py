@@ -40,6 +40,7 @@ def image_of(dtype: str, shape: tuple[int, ...]) -> Any:
 
 @pytest.mark.parametrize("dtype", ["u1", "u2", "f4"])
 @pytest.mark.parametrize("chunks", [(2, 61, 83), (1, 3, 5), (1, (40, 1, 20), (3, 80))])
+@pytest.mark.slow
 def test_every_chunking_gives_what_the_image_in_memory_gives(
     tiny_network: Any, dtype: str, chunks: Any
 ) -> None:
@@ -240,6 +241,7 @@ def test_dask_computes_with_any_scheduler(tiny_network: Any) -> None:
 
 @pytest.mark.parametrize("dtype", ["u1", "u2", "f4"])
 @pytest.mark.parametrize("axes", ["ZYX", "YXC"])
+@pytest.mark.slow
 def test_self_ensemble_and_kept_intensities_are_those_of_the_image_in_memory(
     tiny_network: Any, dtype: str, axes: str
 ) -> None:

@@ -15,6 +15,7 @@ MODEL = "microscopy-x2"
 
 
 @pytest.mark.parametrize("name", sorted(BUNDLED))
+@pytest.mark.slow
 def test_the_bundled_models_overlap_is_enough(name: str) -> None:
     overlap = describe_model(name).overlap
     rng = np.random.default_rng(1)
@@ -27,6 +28,7 @@ def test_the_bundled_models_overlap_is_enough(name: str) -> None:
         assert np.abs(whole - tiled).max() < 1 / 255
 
 
+@pytest.mark.slow
 def test_what_is_measured_is_enough_for_other_images() -> None:
     image = np.random.default_rng(1).random((60, 70), np.float32)
     needed = measure_overlap(MODEL, [image])

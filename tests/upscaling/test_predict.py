@@ -218,6 +218,7 @@ class TestIntensities:
         np.testing.assert_allclose(result / gain, plain + offset, atol=1e-5)
 
     @given(gain=st.floats(1e-3, 1e3), offset=st.floats(-1e3, 1e3))
+    @pytest.mark.slow
     def test_any_affine_change_comes_through(
         self, tiny_network: Networks, gain: float, offset: float
     ) -> None:
@@ -542,6 +543,7 @@ class TestArrays:
         upscale(da.from_array(stack, chunks=(1, 8, 9)), network).compute()
         assert 0.9 < network.model.seen[1] < 1.5
 
+    @pytest.mark.slow
     def test_memory_stays_bounded_whatever_the_length_of_a_stack(self, repeating: Networks) -> None:
         def peak(planes: int) -> int:
             stack = da.random.default_rng(0).integers(

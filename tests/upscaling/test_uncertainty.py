@@ -20,6 +20,7 @@ def picture() -> Any:
     return np.random.default_rng(0).integers(0, 4096, (2, 17, 12)).astype(np.uint16)
 
 
+@pytest.mark.slow
 def test_what_is_not_asked_for_is_not_there(tiny_network: Networks) -> None:
     result, uncertainty, consistency = drain(
         upscale_and_assess_steps(picture(), tiny_network(), consistency=False)

@@ -107,6 +107,7 @@ def names(place):
     return sorted(path.name for path in place.iterdir() if not path.name.startswith("."))
 
 
+@pytest.mark.slow
 def test_an_empty_form_says_what_to_do_first(widget):
     assert "First choose a folder" in widget.fields.source_note.text
     assert not widget.run.enabled
@@ -115,6 +116,7 @@ def test_an_empty_form_says_what_to_do_first(widget):
     assert "First select image layers" in widget.fields.source_note.text
 
 
+@pytest.mark.slow
 def test_a_bad_file_is_told_in_its_line_and_the_others_are_written(
     widget, folder, choose, run, tiny_model_file
 ):
@@ -193,6 +195,7 @@ def test_forty_mixed_files_give_what_they_can_and_a_reason_each(
     assert {path.name: path.read_bytes() for path in (tmp_path / "again").glob("[!.]*")} == first
 
 
+@pytest.mark.slow
 def test_a_second_run_knows_what_is_done_and_retry_works_on_the_failed_alone(
     widget, folder, choose, run, qtbot
 ):
@@ -211,6 +214,7 @@ def test_a_second_run_knows_what_is_done_and_retry_works_on_the_failed_alone(
 
 
 @pytest.mark.parametrize("source", ["a folder", LAYERS])
+@pytest.mark.slow
 def test_the_uncertainty_is_written_beside_each_result(widget, folder, source, run, qtbot):
     fields, output = widget.fields, folder.parent / "results"
     layer = widget._viewer.add_image(grey(), name="a")
@@ -236,6 +240,7 @@ def test_the_uncertainty_is_written_beside_each_result(widget, folder, source, r
     assert fields.self_ensemble.enabled
 
 
+@pytest.mark.slow
 def test_only_what_failed_is_shown_when_asked(widget, folder, choose, run, qtbot):
     choose(widget, folder)
     run(widget)
@@ -256,6 +261,7 @@ def test_only_what_failed_is_shown_when_asked(widget, folder, choose, run, qtbot
         ("overwrite", "done", ["a_x2.ome.tif"]),
     ],
 )
+@pytest.mark.slow
 def test_results_that_are_there_are_treated_as_asked(
     widget, folder, choose, run, existing, state, found
 ):
@@ -269,6 +275,7 @@ def test_results_that_are_there_are_treated_as_asked(
     assert ((out / "a_x2.ome.tif").read_bytes() == b"mine") == (existing != "overwrite")
 
 
+@pytest.mark.slow
 def test_results_may_not_lie_among_the_images(widget, folder, qtbot):
     widget.fields.folder.line_edit.value = str(folder)
     widget.fields.output.line_edit.value = str(folder)
@@ -277,6 +284,7 @@ def test_results_may_not_lie_among_the_images(widget, folder, qtbot):
     assert not widget.files.isVisible()
 
 
+@pytest.mark.slow
 def test_folders_that_do_not_fit_are_explained_without_options_of_the_command(
     widget, tmp_path, qtbot
 ):
@@ -287,6 +295,7 @@ def test_folders_that_do_not_fit_are_explained_without_options_of_the_command(
         assert "--" not in widget.fields.source_note.text
 
 
+@pytest.mark.slow
 def test_folders_inside_are_made_again(widget, folder, choose, run):
     (folder / "deep").mkdir()
     tifffile.imwrite(folder / "deep" / "f.tif", grey())
@@ -298,6 +307,7 @@ def test_folders_inside_are_made_again(widget, folder, choose, run):
     assert len(rows(widget)) == 5
 
 
+@pytest.mark.slow
 def test_cancel_removes_the_file_in_hand_and_run_goes_on(widget, slow, choose, run, qtbot):
     choose(widget, slow, tile_size=16)
     click(qtbot, widget.run)
@@ -314,6 +324,7 @@ def test_cancel_removes_the_file_in_hand_and_run_goes_on(widget, slow, choose, r
     assert states(widget) == ["was done before", "done", "done"]
 
 
+@pytest.mark.slow
 def test_stop_after_this_file_finishes_it(widget, slow, choose, finish, qtbot):
     choose(widget, slow, tile_size=16)
     click(qtbot, widget.run)
@@ -324,6 +335,7 @@ def test_stop_after_this_file_finishes_it(widget, slow, choose, finish, qtbot):
     assert names(slow / "upscaled") == ["0_x2.ome.tif", "1_x2.ome.tif"]
 
 
+@pytest.mark.slow
 def test_the_report_holds_a_line_for_each_file(
     widget, folder, choose, run, qtbot, monkeypatch, tmp_path
 ):
@@ -340,6 +352,7 @@ def test_the_report_holds_a_line_for_each_file(
     assert str(path) in widget.status.text
 
 
+@pytest.mark.slow
 def test_a_full_disk_is_told_and_run_goes_on(widget, folder, choose, run, small_disk):
     (folder / "c ä.tif").unlink()
     tifffile.imwrite(folder / "b.tif", grey(1, (300, 300)))
@@ -391,6 +404,7 @@ def test_layers_become_files_with_axes_and_pixel_size(widget, tmp_path, qtbot, f
     assert "already" in rows(widget)["photo"]
 
 
+@pytest.mark.slow
 def test_the_list_follows_the_selection_of_layers(widget, tmp_path, qtbot):
     viewer = widget._viewer
     widget.fields.source.value = LAYERS
@@ -402,6 +416,7 @@ def test_the_list_follows_the_selection_of_layers(widget, tmp_path, qtbot):
     qtbot.waitUntil(lambda: list(rows(widget)) == ["first", "second"])
 
 
+@pytest.mark.slow
 def test_a_model_that_is_saved_joins_the_list_at_once(widget, tiny_model_file, qtbot):
     chosen = widget.fields.model.value
     target = user_model_folder() / "of mine.keras"
@@ -412,6 +427,7 @@ def test_a_model_that_is_saved_joins_the_list_at_once(widget, tiny_model_file, q
     assert widget.fields.model.value == chosen
 
 
+@pytest.mark.slow
 def test_what_is_wrong_with_a_model_or_axes_is_told_at_the_field(widget, folder, choose, tmp_path):
     choose(widget, folder)
     (tmp_path / "notes.keras").write_text("no model")
@@ -422,6 +438,7 @@ def test_what_is_wrong_with_a_model_or_axes_is_told_at_the_field(widget, folder,
     assert not widget.run.enabled
 
 
+@pytest.mark.slow
 def test_axes_that_do_not_fit_a_file_fail_in_its_line(widget, folder, choose, run):
     choose(widget, folder, axes="ZYX")
     run(widget)
@@ -432,6 +449,7 @@ def test_axes_that_do_not_fit_a_file_fail_in_its_line(widget, folder, choose, ru
 
 
 @pytest.mark.parametrize("how", ["dock", "napari"])
+@pytest.mark.slow
 def test_closing_during_a_run_leaves_no_thread_and_no_half_file(widget, slow, choose, qtbot, how):
     choose(widget, slow, tile_size=16)
     click(qtbot, widget.run)
@@ -446,6 +464,7 @@ def test_closing_during_a_run_leaves_no_thread_and_no_half_file(widget, slow, ch
     assert not list((slow / "upscaled").glob(".*part"))
 
 
+@pytest.mark.slow
 def test_ten_thousand_files_do_not_stop_the_window(
     widget, tmp_path, choose, finish, qtbot, keeps_answering
 ):
@@ -498,6 +517,7 @@ def test_memory_stays_flat_over_three_hundred_files(widget, tmp_path, choose, fi
     assert slope < 12, f"{slope:.1f} MiB over 300 files"
 
 
+@pytest.mark.slow
 def test_a_click_on_a_line_tells_all_of_the_file(widget, folder, choose, qtbot):
     choose(widget, folder)
     qtbot.waitUntil(lambda: "of work" in widget.plan_note.text)

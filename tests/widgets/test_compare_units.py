@@ -50,6 +50,7 @@ def measured(qtbot, finish, widget):
     return widget.measured
 
 
+@pytest.mark.slow
 def test_the_size_of_pixels_may_be_in_the_affine(make_napari_viewer, truth):
     viewer = make_napari_viewer()
     affine = np.diag([0.2, 0.2, 1.0])
@@ -57,6 +58,7 @@ def test_the_size_of_pixels_may_be_in_the_affine(make_napari_viewer, truth):
     assert pixel_size(LayerSource.of(layer, "YX")) == (pytest.approx(0.2), "µm")
 
 
+@pytest.mark.slow
 def test_the_plane_that_is_shown_is_measured(ready, qtbot, finish, truth):
     viewer, widget = ready
     shown = viewer.layers["truth"]._slice.image.view
@@ -77,6 +79,7 @@ def test_layers_at_one_place_are_not_said_to_lie_elsewhere(ready):
     assert "'truth' does not lie on the input" in widget.fields.hint_note.text
 
 
+@pytest.mark.slow
 def test_a_line_drawn_with_the_mouse_lies_under_it_and_is_followed(ready, qtbot, finish, truth):
     viewer, widget = ready
     measured(qtbot, finish, widget)

@@ -91,6 +91,7 @@ def assert_cut(viewer, x, left=DARK, right=LIGHT, tolerance=1):
         np.testing.assert_allclose(part, value, atol=tolerance)
 
 
+@pytest.mark.slow
 def test_left_of_the_mouse_is_left_and_right_of_it_right(show, point):
     left, right = flat(DARK), flat(LIGHT)
     viewer = show(left, right)
@@ -113,6 +114,7 @@ def test_the_lower_layer_can_be_on_either_side(show, point):
     assert_cut(viewer, 300, LIGHT, DARK)
 
 
+@pytest.mark.slow
 def test_a_line_shows_the_boundary_and_is_no_layer(show, point):
     left, right = flat(DARK), flat(DARK)
     viewer = show(left, right)
@@ -131,6 +133,7 @@ def test_a_line_shows_the_boundary_and_is_no_layer(show, point):
 
 
 @pytest.mark.parametrize("scale", [2, 4])
+@pytest.mark.slow
 def test_a_result_lies_on_its_image_to_the_pixel_of_the_screen(show, point, scale):
     pixels = np.random.default_rng(0).integers(0, 256, (24, 32)).astype(np.uint8)
     image = Image(pixels, scale=(0.3, 0.3), translate=(7, -2), contrast_limits=(0, 255))
@@ -183,6 +186,7 @@ KINDS = [colours, stack, pyramid, longer_than_a_texture, lazy, turned]
 
 
 @pytest.mark.parametrize("make", KINDS)
+@pytest.mark.slow
 def test_every_kind_of_image_can_be_compared(show, point, make):
     left, right = make(DARK), make(LIGHT)
     viewer = show(left, right)
@@ -197,6 +201,7 @@ def test_every_kind_of_image_can_be_compared(show, point, make):
     assert_cut(viewer, 310, LIGHT, LIGHT)
 
 
+@pytest.mark.slow
 def test_volumes_are_cut_on_the_screen(show, point):
     left, right = flat(DARK, (8, 64, 64)), flat(LIGHT, (8, 64, 64))
     viewer = show(left, right)
@@ -216,6 +221,7 @@ def test_volumes_are_cut_on_the_screen(show, point):
     assert clippers(left, viewer) == before
 
 
+@pytest.mark.slow
 def test_moving_the_curtain_computes_nothing(show, point):
     computed = []
 
@@ -234,6 +240,7 @@ def test_moving_the_curtain_computes_nothing(show, point):
     assert len(computed) == before < 10
 
 
+@pytest.mark.slow
 def test_colours_do_not_add_up_over_a_light_background(show, point):
     left, right = flat(DARK, blending="additive"), flat(LIGHT, blending="additive")
     viewer = show(left, right)
@@ -288,6 +295,7 @@ def test_afterwards_everything_is_as_before(mixed, point, make):
 
 
 @pytest.mark.parametrize("kind", [Curtain, SideBySide])
+@pytest.mark.slow
 def test_the_viewer_as_plugins_are_given_it_will_do(mixed, point, kind):
     given = PublicOnlyProxy(mixed)
     layers = given.layers["a"], given.layers["c"]
@@ -300,6 +308,7 @@ def test_the_viewer_as_plugins_are_given_it_will_do(mixed, point, kind):
 
 
 @pytest.mark.parametrize("make", VIEWS)
+@pytest.mark.slow
 def test_it_can_be_shown_again(mixed, point, make):
     view = make(mixed)
     for _ in range(2):
@@ -314,6 +323,7 @@ def test_it_can_be_shown_again(mixed, point, make):
 
 @pytest.mark.parametrize("make", VIEWS)
 @pytest.mark.parametrize("name", ["a", "c"])
+@pytest.mark.slow
 def test_it_ends_when_one_of_its_layers_goes(mixed, point, make, name):
     before = settings(mixed)
     view = make(mixed)
@@ -333,6 +343,7 @@ def test_it_ends_when_one_of_its_layers_goes(mixed, point, make, name):
 
 
 @pytest.mark.parametrize("make", VIEWS)
+@pytest.mark.slow
 def test_it_goes_on_when_another_layer_goes(mixed, point, make):
     view = make(mixed)
     view.start()
@@ -345,6 +356,7 @@ def test_it_goes_on_when_another_layer_goes(mixed, point, make):
 
 
 @pytest.mark.parametrize("make", VIEWS)
+@pytest.mark.slow
 def test_all_layers_can_go_at_once(mixed, point, make):
     view = make(mixed)
     view.start()
@@ -354,6 +366,7 @@ def test_all_layers_can_go_at_once(mixed, point, make):
 
 
 @pytest.mark.parametrize("make", VIEWS)
+@pytest.mark.slow
 def test_the_viewer_can_be_closed(mixed, make):
     view = make(mixed)
     view.start()
@@ -362,6 +375,7 @@ def test_the_viewer_can_be_closed(mixed, make):
     view.stop()
 
 
+@pytest.mark.slow
 def test_the_window_can_be_closed_by_its_button():
     script = """
 import napari, numpy as np
@@ -385,6 +399,7 @@ for kind in (lambda *a: Curtain(a[0], *a[1]), SideBySide):
 
 
 @pytest.mark.parametrize("make", VIEWS)
+@pytest.mark.slow
 def test_a_new_image_is_seen(mixed, make):
     view = make(mixed)
     view.start()
@@ -394,6 +409,7 @@ def test_a_new_image_is_seen(mixed, make):
     assert mixed.layers["b"].visible
 
 
+@pytest.mark.slow
 def test_lines_can_be_drawn_under_a_curtain(mixed, point):
     curtain = make_curtain(mixed)
     curtain.start()
@@ -403,6 +419,7 @@ def test_lines_can_be_drawn_under_a_curtain(mixed, point):
 
 
 @pytest.mark.parametrize("make", VIEWS)
+@pytest.mark.slow
 def test_the_grid_button_ends_it(mixed, make):
     view = make(mixed)
     view.start()
@@ -414,6 +431,7 @@ def test_the_grid_button_ends_it(mixed, make):
     assert mixed.layers["b"].visible
 
 
+@pytest.mark.slow
 def test_one_view_ends_the_other(mixed):
     before = settings(mixed)
     curtain, cells = make_curtain(mixed), make_cells(mixed)
@@ -427,6 +445,7 @@ def test_one_view_ends_the_other(mixed):
 
 
 @pytest.mark.parametrize("names", [("b", "a"), ("a", "b"), ("c", "a", "b")])
+@pytest.mark.slow
 def test_the_cells_are_in_the_order_asked_for(mixed, names):
     values = {"a": 10, "b": DARK, "c": LIGHT}
     SideBySide(mixed, [mixed.layers[name] for name in names]).start()
@@ -435,6 +454,7 @@ def test_the_cells_are_in_the_order_asked_for(mixed, names):
     assert [cell[len(cell) // 2] for cell in cells] == [values[name] for name in names]
 
 
+@pytest.mark.slow
 def test_four_layers_make_a_block(show):
     layers = [flat(value) for value in (10, 70, 130, 190)]
     viewer = show(*layers)
@@ -466,6 +486,7 @@ def test_a_cell_shows_of_an_image_what_the_canvas_did(show, qtbot):
 
 
 @pytest.mark.parametrize("closer", [1, 3])
+@pytest.mark.slow
 def test_cells_show_the_layers_whole_beside_a_larger_one(show, qtbot, closer):
     layers = flat(DARK), flat(LIGHT)
     larger = flat(10, (300, 400), translate=(-200, 20))
@@ -505,6 +526,7 @@ def test_cells_zoom_and_move_together_and_lie_on_each_other(show):
     np.testing.assert_allclose(viewer.scene.camera.center[-2:], (3, 4))
 
 
+@pytest.mark.slow
 def test_what_cannot_be_compared_is_explained(mixed):
     a, labels = mixed.layers["a"], mixed.add_labels(np.zeros((9, 9), int), name="regions")
     for layers, reason in [
@@ -532,6 +554,7 @@ def test_a_viewer_without_its_canvas_in_reach_gets_a_sentence_and_stays_as_it_is
 
 
 @pytest.mark.parametrize("kind", [Curtain, SideBySide])
+@pytest.mark.slow
 def test_equal_intensities_are_equally_bright_while_it_is_shown(show, kind):
     def ramp(top, limits, dtype=np.uint16):
         pixels = np.linspace(0, top, 64 * 64).reshape(64, 64).astype(dtype)

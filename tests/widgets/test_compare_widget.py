@@ -141,6 +141,7 @@ def test_results_of_the_input_are_checked_at_first_and_others_are_not(dock, imag
     assert "Check the results" in widget.fields.result_note.text
 
 
+@pytest.mark.slow
 def test_in_another_session_results_are_known_by_the_name_of_their_source(dock, image, sharp):
     viewer, widget = dock()
     cells = viewer.add_image(image, name="cells")
@@ -151,6 +152,7 @@ def test_in_another_session_results_are_known_by_the_name_of_their_source(dock, 
     assert widget.fields.results.checked == [result]
 
 
+@pytest.mark.slow
 def test_a_plane_of_nothing_has_no_numbers(dock, measure, sharp):
     viewer, widget = dock()
     cells = viewer.add_image(np.full((32, 40), np.nan, np.float32), name="cells")
@@ -164,6 +166,7 @@ def test_a_plane_of_nothing_has_no_numbers(dock, measure, sharp):
     assert not any(letter.isalnum() for letter in widget.table.item(5, 0).text())
 
 
+@pytest.mark.slow
 def test_the_numbers_are_those_of_the_library(ready, measure, truth, image, sharp):
     _, widget = ready
     measured = measure(widget)
@@ -183,6 +186,7 @@ def test_the_numbers_are_those_of_the_library(ready, measure, truth, image, shar
     assert "central 99.8 %" in widget.number_note.text
 
 
+@pytest.mark.slow
 def test_names_and_numbers_are_seen_whole_in_a_narrow_dock(ready, qtbot, measure):
     viewer, widget = ready
     viewer.layers[0].name = "cells of the second plate"
@@ -201,6 +205,7 @@ def test_names_and_numbers_are_seen_whole_in_a_narrow_dock(ready, qtbot, measure
                 assert table.sizeHintForIndex(cell).width() <= table.visualRect(cell).width()
 
 
+@pytest.mark.slow
 def test_a_name_and_its_numbers_are_selected_together(ready, qtbot, measure):
     _, widget = ready
     measure(widget)
@@ -223,6 +228,7 @@ def test_a_name_and_its_numbers_are_selected_together(ready, qtbot, measure):
     assert table.currentRow() == 1
 
 
+@pytest.mark.slow
 def test_with_truth_rings_tell_how_far_an_image_agrees_with_it(
     ready, qtbot, measure, truth, image, sharp
 ):
@@ -252,6 +258,7 @@ def test_with_truth_rings_tell_how_far_an_image_agrees_with_it(
     )
 
 
+@pytest.mark.slow
 def test_a_truth_of_another_exposure_is_told_and_can_be_fitted(
     ready, qtbot, measure, finish, truth, sharp
 ):
@@ -282,6 +289,7 @@ def test_a_truth_of_another_exposure_is_told_and_can_be_fitted(
     assert not widget.fields.fit.visible
 
 
+@pytest.mark.slow
 def test_the_curves_of_resolution_are_drawn_in_the_unit_of_the_layer(ready, qtbot, measure):
     _, widget = ready
     widget.fields.truth.value = None
@@ -297,6 +305,7 @@ def test_the_curves_of_resolution_are_drawn_in_the_unit_of_the_layer(ready, qtbo
     assert widget.save_resolution.enabled
 
 
+@pytest.mark.slow
 def test_planes_that_are_too_small_for_a_resolution_say_so(dock, measure, image, sharp):
     viewer, widget = dock()
     cells = viewer.add_image(image[:10, :10], name="cells")
@@ -306,6 +315,7 @@ def test_planes_that_are_too_small_for_a_resolution_say_so(dock, measure, image,
     assert "No curve" in widget.resolution.words.text
 
 
+@pytest.mark.slow
 def test_without_truth_there_is_no_psnr(ready, measure):
     _, widget = ready
     widget.fields.truth.value = None
@@ -315,6 +325,7 @@ def test_without_truth_there_is_no_psnr(ready, measure):
     assert "Without a truth" in widget.number_note.text
 
 
+@pytest.mark.slow
 def test_the_numbers_go_to_the_clipboard_as_csv(ready, qtbot, measure):
     _, widget = ready
     measured = measure(widget)
@@ -326,6 +337,7 @@ def test_the_numbers_go_to_the_clipboard_as_csv(ready, qtbot, measure):
     assert "FRC resolution (µm)" in lines[0]
 
 
+@pytest.mark.slow
 def test_the_difference_lies_on_the_result_with_0_in_the_middle(
     ready, qtbot, measure, finish, truth, sharp
 ):
@@ -348,6 +360,7 @@ def test_the_difference_lies_on_the_result_with_0_in_the_middle(
     assert viewer.layers[-1].name == "cells x2 [microscopy-x2] - bicubic x2"
 
 
+@pytest.mark.slow
 def test_a_difference_of_input_or_truth_is_refused_in_words(ready, qtbot, measure):
     viewer, widget = ready
     measure(widget)
@@ -359,6 +372,7 @@ def test_a_difference_of_input_or_truth_is_refused_in_words(ready, qtbot, measur
     assert len(viewer.layers) == 3
 
 
+@pytest.mark.slow
 def test_a_preview_is_not_checked_and_what_judges_a_result_not_offered(dock, image, sharp):
     viewer, widget = dock()
     cells = viewer.add_image(image, name="cells")
@@ -373,6 +387,7 @@ def test_a_preview_is_not_checked_and_what_judges_a_result_not_offered(dock, ima
     assert doubt not in widget.fields.input.choices
 
 
+@pytest.mark.slow
 def test_axes_are_those_that_a_result_was_made_with(dock, measure, image, sharp):
     viewer, widget = dock()
     cells = viewer.add_image(np.stack([image] * 5, axis=-1), name="cells", rgb=False)
@@ -383,6 +398,7 @@ def test_axes_are_those_that_a_result_was_made_with(dock, measure, image, sharp)
     assert measure(widget).request.input.source.axes == "YXC"
 
 
+@pytest.mark.slow
 def test_the_views_show_bicubic_once_it_is_a_layer(ready, qtbot, measure, finish):
     _, widget = ready
     measure(widget)
@@ -419,6 +435,7 @@ def test_bicubic_becomes_a_layer_on_the_input(ready, qtbot, measure, finish, ima
     assert not widget.status.visible
 
 
+@pytest.mark.slow
 def test_a_line_is_drawn_in_two_dimensions(ready, qtbot, measure):
     viewer, widget = ready
     measure(widget)
@@ -440,6 +457,7 @@ def drag(qtbot, viewer, start, end):
     QTest.mouseRelease(canvas, Qt.MouseButton.LeftButton, pos=QPoint(*end))
 
 
+@pytest.mark.slow
 def test_lines_are_drawn_in_a_layer_of_their_own_that_is_shown(ready, qtbot, measure):
     viewer, widget = ready
     mine = viewer.add_shapes([[[0, 0], [1, 1]]], shape_type="line", units=("um", "um"))
@@ -467,6 +485,7 @@ def test_lines_are_drawn_in_a_layer_of_their_own_that_is_shown(ready, qtbot, mea
     assert lines.visible
 
 
+@pytest.mark.slow
 def test_lines_are_drawn_in_the_user_s_layer_once_it_is_chosen(ready, qtbot, measure):
     viewer, widget = ready
     mine = viewer.add_shapes(ndim=2, name="mine", units=("um", "um"))
@@ -486,6 +505,7 @@ def test_lines_are_drawn_in_the_user_s_layer_once_it_is_chosen(ready, qtbot, mea
     assert widget.line.value is None
 
 
+@pytest.mark.slow
 def test_profiles_of_all_line_up_in_the_unit_of_the_layer(ready, qtbot, measure, truth):
     viewer, widget = ready
     measure(widget)
@@ -507,6 +527,7 @@ def test_profiles_of_all_line_up_in_the_unit_of_the_layer(ready, qtbot, measure,
     assert "Draw a line" in widget.profiles.words.text
 
 
+@pytest.mark.slow
 def test_figures_are_saved_as_png_and_svg_and_never_over_a_file_unasked(
     ready, qtbot, measure, tmp_path, monkeypatch
 ):
@@ -549,6 +570,7 @@ def test_figures_are_saved_as_png_and_svg_and_never_over_a_file_unasked(
         ((64, 80, 3), True, "in colour, and the input is not"),
     ],
 )
+@pytest.mark.slow
 def test_what_does_not_fit_is_explained(dock, qtbot, image, shape, rgb, words):
     viewer, widget = dock()
     viewer.add_image(image, name="cells")
@@ -563,6 +585,7 @@ def test_what_does_not_fit_is_explained(dock, qtbot, image, shape, rgb, words):
     assert widget.run.enabled
 
 
+@pytest.mark.slow
 def test_a_truth_of_another_size_and_results_of_two_sizes_are_explained(
     dock, measure, image, sharp
 ):
@@ -578,6 +601,7 @@ def test_a_truth_of_another_size_and_results_of_two_sizes_are_explained(
     assert [row.name for row in measured.rows[1:3]] == ["bicubic x2", "bicubic x4"]
 
 
+@pytest.mark.slow
 def test_layers_that_lie_elsewhere_are_pointed_out(ready):
     viewer, widget = ready
     assert widget.fields.hint_note.text == ""
@@ -587,6 +611,7 @@ def test_layers_that_lie_elsewhere_are_pointed_out(ready):
 
 
 @pytest.mark.parametrize("is_lazy", [False, True])
+@pytest.mark.slow
 def test_of_a_stack_the_displayed_plane_is_measured(
     dock, qtbot, measure, finish, truth, image, sharp, is_lazy
 ):
@@ -616,6 +641,7 @@ def test_of_a_stack_the_displayed_plane_is_measured(
     np.testing.assert_array_equal(difference[0, 1], sharp.astype(float) - truth)
 
 
+@pytest.mark.slow
 def test_colours_are_compared_without_alpha(dock, measure, truth):
     viewer, widget = dock()
     rgba = np.stack([truth // 16] * 3 + [np.full(truth.shape, 255)], axis=-1).astype(np.uint8)
@@ -631,6 +657,7 @@ def test_colours_are_compared_without_alpha(dock, measure, truth):
     assert widget.table.item(5, 0).text() == "equal"
 
 
+@pytest.mark.slow
 def test_layers_that_are_removed_or_replaced_leave_the_widget_whole(ready, qtbot, measure):
     viewer, widget = ready
     measure(widget)
@@ -647,6 +674,7 @@ def test_layers_that_are_removed_or_replaced_leave_the_widget_whole(ready, qtbot
     assert QApplication.clipboard().text().startswith("image,")
 
 
+@pytest.mark.slow
 def test_the_window_answers_while_it_measures_and_cancel_ends_it(ready, qtbot, finish, monkeypatch):
     _, widget = ready
     entered, go_on = threading.Event(), threading.Event()
@@ -675,6 +703,7 @@ def test_the_window_answers_while_it_measures_and_cancel_ends_it(ready, qtbot, f
     assert widget.run.enabled
 
 
+@pytest.mark.slow
 def test_an_error_in_the_thread_is_told_and_the_widget_goes_on(ready, qtbot, finish, monkeypatch):
     _, widget = ready
 
@@ -688,6 +717,7 @@ def test_an_error_in_the_thread_is_told_and_the_widget_goes_on(ready, qtbot, fin
     assert widget.run.enabled
 
 
+@pytest.mark.slow
 def test_a_closed_widget_lets_go_of_the_viewer(ready, measure):
     viewer, widget = ready
     measure(widget)
@@ -697,6 +727,7 @@ def test_a_closed_widget_lets_go_of_the_viewer(ready, measure):
     viewer.theme = "light"
 
 
+@pytest.mark.slow
 def test_tables_and_curves_follow_the_theme(ready, measure):
     viewer, widget = ready
     measure(widget)
@@ -705,6 +736,7 @@ def test_tables_and_curves_follow_the_theme(ready, measure):
     viewer.theme = "dark"
 
 
+@pytest.mark.slow
 def test_the_curtain_and_side_by_side_come_and_go_with_the_choice(ready, qtbot, measure):
     viewer, widget = ready
     before = [(x.name, x.visible, x.blending) for x in viewer.layers]
@@ -721,6 +753,7 @@ def test_the_curtain_and_side_by_side_come_and_go_with_the_choice(ready, qtbot, 
     assert [(x.name, x.visible, x.blending) for x in viewer.layers] == before
 
 
+@pytest.mark.slow
 def test_the_curtain_follows_the_selected_result(ready, qtbot, measure, sharp):
     viewer, widget = ready
     second = add_result(viewer, viewer.layers["cells"], sharp, model="other")
@@ -734,6 +767,7 @@ def test_the_curtain_follows_the_selected_result(ready, qtbot, measure, sharp):
     assert not viewer.layers["cells x2 [microscopy-x2]"].visible
 
 
+@pytest.mark.slow
 def test_a_view_ends_with_its_layers_and_says_so(ready, qtbot):
     viewer, widget = ready
     widget.view.value = CURTAIN
@@ -743,6 +777,7 @@ def test_a_view_ends_with_its_layers_and_says_so(ready, qtbot):
     assert viewer.layers["truth"].visible
 
 
+@pytest.mark.slow
 def test_the_view_follows_napari_s_grid_button_and_the_names_of_layers(ready):
     viewer, widget = ready
     widget.view.value = SIDE_BY_SIDE
@@ -757,6 +792,7 @@ def test_the_view_follows_napari_s_grid_button_and_the_names_of_layers(ready):
     assert viewer.canvas.grid.enabled
 
 
+@pytest.mark.slow
 def test_closing_the_widget_ends_the_view(ready):
     viewer, widget = ready
     widget.view.value = CURTAIN

@@ -13,6 +13,7 @@ import src_models
 from src_models.errors import InvalidInputError
 
 
+@pytest.mark.slow
 def test_the_console_gives_what_the_library_gives(tiny_model_file, image):
     layer = Image(image, name="cells", scale=(0.5, 0.5))
     before = image.copy()

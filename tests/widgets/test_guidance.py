@@ -65,6 +65,7 @@ def tooltip(setting, widget):
     return ""
 
 
+@pytest.mark.slow
 def test_every_setting_says_what_it_does(docked):
     settings = [child for kind in SETTINGS for child in docked.findChildren(kind)]
     assert len(settings) > 10
@@ -124,6 +125,7 @@ def test_an_empty_window_says_what_to_do_first(docked, page):
     assert first[page] in said
 
 
+@pytest.mark.slow
 def test_the_list_of_files_gets_the_height_whatever_was_opened_before(make_napari_viewer):
     viewer = make_napari_viewer(show=True)
     viewer.window.resize(1200, 900)

@@ -22,6 +22,7 @@ def run_fresh(code):
     return done.stdout.split()
 
 
+@pytest.mark.slow
 def test_the_manifest_is_valid_and_its_commands_import():
     manifest = PluginManifest.from_distribution("napari-isr")
     manifest.validate_imports()
@@ -65,6 +66,7 @@ def test_opening_the_widgets_imports_no_backend():
 
 
 @pytest.mark.parametrize("first", ["window", "backend"])
+@pytest.mark.slow
 def test_the_backend_and_a_window_live_in_one_process(first):
     window = "import napari; viewer = napari.Viewer(); napari.qt.get_qapp().processEvents()\n"
     backend = (
@@ -74,6 +76,7 @@ def test_the_backend_and_a_window_live_in_one_process(first):
     assert run_fresh("".join(steps) + "viewer.close(); print('alive')") == ["alive"]
 
 
+@pytest.mark.slow
 def test_the_backend_may_be_imported_in_a_thread_that_ends():
     assert run_fresh(
         "from qtpy.QtCore import QCoreApplication, QRunnable, QThreadPool\n"

@@ -61,6 +61,7 @@ def held(monkeypatch):
     QThreadPool.globalInstance().waitForDone(20_000)
 
 
+@pytest.mark.slow
 def test_a_file_is_tried_beside_the_window_and_chosen_then(
     form, choose, held, tiny_model_file, tmp_path, qtbot
 ):
@@ -83,6 +84,7 @@ def test_a_file_is_tried_beside_the_window_and_chosen_then(
     qtbot.waitUntil(lambda: widget.run.enabled, timeout=20_000)
 
 
+@pytest.mark.slow
 def test_a_file_that_is_no_network_is_explained_and_the_last_model_stays(
     form, choose, tmp_path, qtbot
 ):
@@ -96,6 +98,7 @@ def test_a_file_that_is_no_network_is_explained_and_the_last_model_stays(
     qtbot.waitUntil(lambda: widget.run.enabled, timeout=20_000)
 
 
+@pytest.mark.slow
 def test_the_widget_may_be_closed_while_a_file_is_tried(
     form, choose, held, tiny_model_file, tmp_path, qtbot
 ):

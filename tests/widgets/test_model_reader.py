@@ -44,6 +44,7 @@ def _no_notes():
 
 
 @pytest.mark.parametrize("kind", ["keras", "onnx"])
+@pytest.mark.slow
 def test_a_model_file_opens_the_widget_with_it(
     viewer, tiny_model_file, tmp_path, kind, qtbot
 ) -> None:

@@ -107,6 +107,7 @@ def test_clicks_lead_from_an_image_to_a_model_in_the_upscale_widget(
     np.testing.assert_array_equal(viewer.layers["cells"].data, before)
 
 
+@pytest.mark.slow
 def test_closing_is_quiet_where_qt_went_first(ready, qtbot, capsys):
     viewer, widget = ready
     for layers in (widget._board.previews, widget._pairs):
@@ -119,6 +120,7 @@ def test_closing_is_quiet_where_qt_went_first(ready, qtbot, capsys):
     viewer.layers.clear()  # which the widget does not hear of any more
 
 
+@pytest.mark.slow
 def test_the_preview_has_layers_of_its_own_beside_the_users(ready, qtbot, finish):
     viewer, widget = ready
     click(qtbot, widget.run)
@@ -137,6 +139,7 @@ def test_the_preview_has_layers_of_its_own_beside_the_users(ready, qtbot, finish
     assert len(viewer.layers) == 5
 
 
+@pytest.mark.slow
 def test_the_camera_finds_the_preview_beside_a_stack(make_napari_viewer, dock, qtbot, finish):
     viewer = make_napari_viewer(show=True)
     viewer.add_image(np.stack([blobs(n) for n in range(3)]), name="stack")
@@ -150,6 +153,7 @@ def test_the_camera_finds_the_preview_beside_a_stack(make_napari_viewer, dock, q
     assert camera.center[-1] > left > viewer.layers["stack"].extent.world[1, -1]
 
 
+@pytest.mark.slow
 def test_check_says_what_is_skipped_and_shows_pairs(
     make_napari_viewer, dock, qtbot, finish, tmp_path
 ):
@@ -184,6 +188,7 @@ def test_check_says_what_is_skipped_and_shows_pairs(
     assert "Finished" in widget.status.text
 
 
+@pytest.mark.slow
 def test_images_of_which_none_fits_are_explained(ready, qtbot, finish):
     viewer, widget = ready
     viewer.add_image(np.zeros((4, 4), np.uint8), name="dot")
@@ -195,6 +200,7 @@ def test_images_of_which_none_fits_are_explained(ready, qtbot, finish):
     assert widget.run.enabled
 
 
+@pytest.mark.slow
 def test_pairs_need_as_many_layers_on_both_sides(ready):
     viewer, widget = ready
     low = viewer.add_image(halved(blobs()), name="low")
@@ -207,6 +213,7 @@ def test_pairs_need_as_many_layers_on_both_sides(ready):
     assert widget.run.enabled
 
 
+@pytest.mark.slow
 def test_pause_waits_continue_goes_on_and_stop_keeps_the_model(
     ready, qtbot, finish, until_stepping
 ):
@@ -237,6 +244,7 @@ def test_pause_waits_continue_goes_on_and_stop_keeps_the_model(
     assert widget._trained.epochs > epochs
 
 
+@pytest.mark.slow
 def test_a_model_is_tuned_and_keeps_its_network(ready, qtbot, finish, tiny_model_file):
     _, widget = ready
     widget.open_model_file(tiny_model_file)
@@ -252,6 +260,7 @@ def test_a_model_is_tuned_and_keeps_its_network(ready, qtbot, finish, tiny_model
         np.testing.assert_array_equal(a, b)
 
 
+@pytest.mark.slow
 def test_a_file_that_is_no_model_is_explained_at_the_field(ready, tmp_path):
     _, widget = ready
     (tmp_path / "notes.keras").write_text("no model")
@@ -260,6 +269,7 @@ def test_a_file_that_is_no_model_is_explained_at_the_field(ready, tmp_path):
     assert widget.run.enabled  # from scratch
 
 
+@pytest.mark.slow
 def test_a_name_that_exists_is_explained_and_nothing_is_lost(ready, qtbot, finish, models_folder):
     _, widget = ready
     click(qtbot, widget.run)
@@ -271,6 +281,7 @@ def test_a_name_that_exists_is_explained_and_nothing_is_lost(ready, qtbot, finis
     assert [path.name for path in models_folder.glob("*.keras")] == ["mine.keras"]
 
 
+@pytest.mark.slow
 def test_sharp_trains_without_vgg19_and_says_so(ready, qtbot, finish, monkeypatch, tmp_path):
     _, widget = ready
     widget.network.goal.value = "sharp"
@@ -284,6 +295,7 @@ def test_sharp_trains_without_vgg19_and_says_so(ready, qtbot, finish, monkeypatc
     assert "without VGG19" in widget.status.text
 
 
+@pytest.mark.slow
 def test_upscaling_with_another_model_works_meanwhile(
     ready, qtbot, finish, widget_in, tiny_model_file, until_stepping
 ):
@@ -301,6 +313,7 @@ def test_upscaling_with_another_model_works_meanwhile(
     finish(widget)
 
 
+@pytest.mark.slow
 def test_closing_napari_while_training_leaves_no_thread(ready, qtbot, until_stepping):
     viewer, widget = ready
     widget.network.length.value = 500
@@ -316,6 +329,7 @@ def test_closing_napari_while_training_leaves_no_thread(ready, qtbot, until_step
     assert training_threads() == []
 
 
+@pytest.mark.slow
 def test_closing_the_dock_stops_a_paused_training(ready, qtbot, until_stepping):
     viewer, widget = ready
     widget.network.length.value = 500
@@ -327,6 +341,7 @@ def test_closing_the_dock_stops_a_paused_training(ready, qtbot, until_stepping):
     assert training_threads() == []
 
 
+@pytest.mark.slow
 def test_the_event_loop_is_never_blocked_for_long(ready, qtbot, finish, keeps_answering):
     viewer, widget = ready
     click(qtbot, widget.run)  # the very first import and compilation may block once
@@ -346,6 +361,7 @@ TINY = TrainingSettings(
 )
 
 
+@pytest.mark.slow
 def test_the_console_trains_in_the_background_and_names_the_model(models_folder):
     training = napari_isr.train([blobs()], settings=TINY, name="mine")
     assert "Training" in repr(training) or "training" in repr(training)
@@ -357,6 +373,7 @@ def test_the_console_trains_in_the_background_and_names_the_model(models_folder)
     assert training_threads() == []
 
 
+@pytest.mark.slow
 def test_the_consoles_training_can_be_stopped_and_tells_where_it_is(models_folder):
     training = napari_isr.train(blobs(), settings=replace(TINY, epochs=10_000))
     while "loss" not in training.progress:

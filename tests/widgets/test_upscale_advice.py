@@ -26,6 +26,7 @@ def clipped() -> np.ndarray:
     return np.minimum(image, np.percentile(image, 97)).astype(np.uint16)
 
 
+@pytest.mark.slow
 def test_a_finding_is_shown_and_the_layer_is_upscaled_all_the_same(ready, qtbot, finish, clipped):
     viewer, widget = ready
     viewer.add_image(clipped, name="clipped")

@@ -63,6 +63,7 @@ def trust(ready):
 
 @pytest.mark.parametrize("kind", SHAPES)
 @pytest.mark.parametrize("of", ["expected error", "standard deviation"])
+@pytest.mark.slow
 def test_clicks_lead_to_layers_that_lie_on_the_image(
     ready, trust, qtbot, finish, tiny_model_file, kind, of
 ):
@@ -107,6 +108,7 @@ def test_clicks_lead_to_layers_that_lie_on_the_image(
     assert "Hidden above it" in widget.status.text
 
 
+@pytest.mark.slow
 def test_without_options_the_share_is_told_all_the_same(
     ready, qtbot, finish, image, tiny_model_file
 ):
@@ -171,6 +173,7 @@ def test_one_section_is_open_at_a_time(ready, qtbot):
     assert not widget.engine.native.isVisible()
 
 
+@pytest.mark.slow
 def test_a_layer_that_judges_is_not_taken_for_an_image_to_upscale(
     ready, trust, qtbot, finish, image
 ):
@@ -186,6 +189,7 @@ def test_a_layer_that_judges_is_not_taken_for_an_image_to_upscale(
 
 
 @pytest.mark.parametrize("reason", ["lazy", "huge"])
+@pytest.mark.slow
 def test_what_cannot_be_told_of_lazy_results_is_said_before_the_run(
     ready, trust, qtbot, finish, image, tiny_model_file, monkeypatch, reason
 ):
@@ -207,6 +211,7 @@ def test_what_cannot_be_told_of_lazy_results_is_said_before_the_run(
     np.testing.assert_array_equal(np.asarray(viewer.layers[1].data[0]), expected)
 
 
+@pytest.mark.slow
 def test_the_preview_is_a_part_of_what_run_would_give(ready, trust, qtbot, finish, image):
     viewer, widget = ready
     viewer.add_image(image.astype(np.float32), name="cells")
@@ -226,6 +231,7 @@ def test_the_preview_is_a_part_of_what_run_would_give(ready, trust, qtbot, finis
     assert len(viewer.layers) == 4
 
 
+@pytest.mark.slow
 def test_progress_moves_and_cancel_works_among_the_eight(ready, trust, qtbot, finish):
     viewer, widget = ready
     viewer.add_image(np.random.default_rng(0).random((700, 700)), name="one tile")
@@ -240,6 +246,7 @@ def test_progress_moves_and_cancel_works_among_the_eight(ready, trust, qtbot, fi
     assert len(viewer.layers) == 1
 
 
+@pytest.mark.slow
 def test_spots_on_nothing_have_an_expected_error_too(tiny_model_file):
     from napari.layers import Image
 
@@ -278,6 +285,7 @@ def test_the_console_refuses_layers_of_lazy_results(tiny_model_file, image):
         napari_isr.upscale(layer, tiny_model_file, consistency=True)
 
 
+@pytest.mark.slow
 def test_the_batch_widget_takes_what_changes_the_pixels(
     make_napari_viewer, qtbot, tmp_path, tiny_model_file, image
 ):

@@ -32,6 +32,7 @@ def ready(make_napari_viewer, widget_in, tiny_model_file, image):
     return viewer, widget
 
 
+@pytest.mark.slow
 def test_run_adds_the_upscaled_layer_and_leaves_the_source(
     ready, qtbot, finish, image, tiny_model_file
 ):
@@ -45,6 +46,7 @@ def test_run_adds_the_upscaled_layer_and_leaves_the_source(
     assert widget.status.text.startswith("Done in")
 
 
+@pytest.mark.slow
 def test_results_get_names_of_their_own(ready, qtbot, finish):
     viewer, widget = ready
     for _ in range(2):
@@ -107,6 +109,7 @@ def test_files_that_are_no_models_are_explained_at_the_field(ready, tmp_path, ti
         assert "Traceback" not in widget.model_note.text
 
 
+@pytest.mark.slow
 def test_a_stack_of_five_dimensions_runs_and_lazy_arrays_too(ready, qtbot, finish, image):
     viewer, widget = ready
     stack = np.broadcast_to(image, (2, 2, 2, *image.shape))
@@ -122,6 +125,7 @@ def test_a_stack_of_five_dimensions_runs_and_lazy_arrays_too(ready, qtbot, finis
         assert ("because the image is lazy" in widget.plan_note.text) == lazy
 
 
+@pytest.mark.slow
 def test_the_preview_covers_what_is_seen_and_replaces_the_last_one(ready, qtbot, finish):
     viewer, widget = ready
     viewer.camera.zoom *= 4
@@ -138,6 +142,7 @@ def test_the_preview_covers_what_is_seen_and_replaces_the_last_one(ready, qtbot,
     assert widget.status.text == ""
 
 
+@pytest.mark.slow
 def test_a_layer_is_told_of_by_its_name_and_no_longer_than_it_is_there(ready, qtbot, finish):
     viewer, widget = ready
     click(qtbot, widget.run)
@@ -166,6 +171,7 @@ class Failing(keras.layers.Layer):
 @pytest.mark.parametrize(
     "error", [RuntimeError("device lost"), MemoryError("none left"), ValueError("odd")]
 )
+@pytest.mark.slow
 def test_a_network_that_raises_leaves_the_widget_usable(
     ready, qtbot, finish, monkeypatch, error, image, tiny_model_file
 ):
@@ -195,6 +201,7 @@ def test_a_network_that_raises_leaves_the_widget_usable(
         network.model = sound
 
 
+@pytest.mark.slow
 def test_cancel_gives_the_window_back_and_a_second_run_works(ready, qtbot, finish):
     viewer, widget = ready
     viewer.add_image(np.zeros((100, 64, 64), np.uint8), name="movie")
@@ -224,6 +231,7 @@ def test_closing_napari_while_running_leaves_no_thread(ready, qtbot):
     assert QThreadPool.globalInstance().waitForDone(5_000)
 
 
+@pytest.mark.slow
 def test_the_event_loop_is_never_blocked_for_long(
     make_napari_viewer, widget_in, qtbot, finish, keeps_answering
 ):
@@ -246,6 +254,7 @@ def test_the_event_loop_is_never_blocked_for_long(
     keeps_answering(viewer, run)
 
 
+@pytest.mark.slow
 def test_the_preview_of_a_stack_is_the_plane_in_view(ready, qtbot, finish, tiny_model_file):
     viewer, widget = ready
     stack = np.random.default_rng(1).random((3, 2, 30, 40)).astype(np.float32)
@@ -279,6 +288,7 @@ def test_a_model_that_cannot_be_downloaded_says_where_to_put_it(
     assert len(viewer.layers) == 1
 
 
+@pytest.mark.slow
 def test_an_isr_weight_file_opens_as_a_model(ready, qtbot, finish, legacy_file):
     viewer, widget = ready
     viewer.add_image(np.zeros((12, 14, 3), np.uint8), name="photo", rgb=True)
@@ -289,6 +299,7 @@ def test_an_isr_weight_file_opens_as_a_model(ready, qtbot, finish, legacy_file):
     assert viewer.layers[-1].data.shape == (24, 28, 3)
 
 
+@pytest.mark.slow
 def test_a_preview_in_3d_or_of_other_planes_is_refused_in_a_sentence(ready, qtbot):
     viewer, widget = ready
     viewer.add_image(np.zeros((4, 30, 40)), name="stack")
@@ -302,6 +313,7 @@ def test_a_preview_in_3d_or_of_other_planes_is_refused_in_a_sentence(ready, qtbo
     assert widget.run.enabled
 
 
+@pytest.mark.slow
 def test_a_source_that_is_removed_while_it_runs_leaves_its_result(ready, qtbot, finish):
     viewer, widget = ready
     viewer.add_image(np.zeros((40, 64, 64), np.uint8), name="movie", visible=False)
@@ -312,6 +324,7 @@ def test_a_source_that_is_removed_while_it_runs_leaves_its_result(ready, qtbot, 
     assert viewer.layers[-1].name == "movie x2 [tiny]"
 
 
+@pytest.mark.slow
 def test_a_renamed_layer_stays_chosen_and_a_removed_one_gives_way(ready):
     viewer, widget = ready
     viewer.layers["cells"].name = "renamed"
@@ -323,6 +336,7 @@ def test_a_renamed_layer_stays_chosen_and_a_removed_one_gives_way(ready):
     assert widget.run.enabled
 
 
+@pytest.mark.slow
 def test_typed_axes_stay_until_the_layer_changes(ready, qtbot, finish):
     viewer, widget = ready
     layer = viewer.add_image(np.random.default_rng(0).random((3, 20, 24)), name="stack")
@@ -336,6 +350,7 @@ def test_typed_axes_stay_until_the_layer_changes(ready, qtbot, finish):
     assert widget.run.enabled
 
 
+@pytest.mark.slow
 def test_a_bad_file_chosen_through_the_dialog_is_explained(ready, monkeypatch, tmp_path):
     _, widget = ready
     last = widget.model.value
@@ -351,6 +366,7 @@ def test_a_bad_file_chosen_through_the_dialog_is_explained(ready, monkeypatch, t
     assert widget.run.enabled
 
 
+@pytest.mark.slow
 def test_a_preview_of_what_is_not_in_the_canvas_is_refused(ready, qtbot):
     viewer, widget = ready
     qtbot.wait(200)
@@ -366,6 +382,7 @@ def test_a_preview_of_what_is_not_in_the_canvas_is_refused(ready, qtbot):
 
 
 @pytest.mark.parametrize("engine", ["auto", "openvino", "onnxruntime", "keras"])
+@pytest.mark.slow
 def test_the_engine_is_chosen_and_told(ready, qtbot, finish, engine):
     from src_models.engines.opening import choose_engine
 
@@ -393,6 +410,7 @@ def test_the_denoising_model_is_named_where_a_layer_is_noisy(make_napari_viewer,
     assert widget.advice_note.text == ""
 
 
+@pytest.mark.slow
 def test_the_slider_goes_from_faithful_to_sharp(make_napari_viewer, widget_in, qtbot, finish):
     from src_models import RDN, upscale
     from src_models.models.user_models import user_model_folder
@@ -420,6 +438,7 @@ def test_the_slider_goes_from_faithful_to_sharp(make_napari_viewer, widget_in, q
     assert widget.sharpness.native.isHidden()
 
 
+@pytest.mark.slow
 def test_memory_stays_flat_over_fifty_runs(ready, qtbot, finish):
     viewer, widget = ready
     process, used = psutil.Process(), []
@@ -435,6 +454,7 @@ def test_memory_stays_flat_over_fifty_runs(ready, qtbot, finish):
     assert len(viewer.layers) == 1
 
 
+@pytest.mark.slow
 def test_a_cancelled_run_leaves_no_thread(ready, qtbot, finish):
     viewer, widget = ready
     before = set(threading.enumerate())

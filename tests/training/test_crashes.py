@@ -117,6 +117,7 @@ def trainer_in(folder: Path, network, images) -> Trainer:
     return Trainer(network, hr_train_dir=images, log_dirs=dirs, settings=settings)
 
 
+@pytest.mark.slow
 def test_a_full_disk_stops_training_with_the_last_checkpoint_intact(
     small_rdn, cells, tmp_path, monkeypatch
 ) -> None:
@@ -137,6 +138,7 @@ def test_a_full_disk_stops_training_with_the_last_checkpoint_intact(
     assert trainer.train(epochs=3).epochs == 3
 
 
+@pytest.mark.slow
 def test_begun_anew_over_an_old_training_it_never_falls_back_to_that_one(
     small_rdn, cells, tmp_path, monkeypatch
 ) -> None:
@@ -158,6 +160,7 @@ def test_begun_anew_over_an_old_training_it_never_falls_back_to_that_one(
 @pytest.mark.skipif(
     not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root may mount a small disk"
 )
+@pytest.mark.slow
 def test_a_small_disk_that_fills_up_loses_nothing(small_rdn, cells, tmp_path) -> None:
     disk = tmp_path / "disk"
     disk.mkdir()
@@ -238,6 +241,7 @@ def test_an_image_that_vanishes_during_training_ends_in_a_sentence(
         trainer.train()
 
 
+@pytest.mark.slow
 def test_two_trainings_in_one_folder_are_refused_and_the_first_one_goes_on(
     small_rdn, cells, tmp_path
 ) -> None:
@@ -280,6 +284,7 @@ def test_files_of_a_training_can_be_read_by_those_who_can_read_others(tmp_path) 
     assert len(modes) == 1
 
 
+@pytest.mark.slow
 def test_logs_that_cannot_be_written_are_told_in_a_sentence(small_rdn, cells, tmp_path) -> None:
     (tmp_path / "logs").write_text("a file where the folder should be")
     with pytest.raises(TrainingError, match=r"TensorBoard's files cannot be written to .*logs"):
