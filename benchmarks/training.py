@@ -39,7 +39,7 @@ from src_models.networks.backend import keras
 from src_models.networks.mixed_precision import half_precision, multiplies_bfloat16
 from src_models.training.batches import PatchBatches
 from src_models.training.collect import collect_images
-from src_models.training.logits import logits_of
+from src_models.training.losses import logits_of
 from src_models.training.patches import PatchSampler
 from src_models.training.run import compiling_pays
 from src_models.training.settings import LossSettings, PatchSettings, TrainingSettings

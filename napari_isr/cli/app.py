@@ -17,7 +17,7 @@ from typing import Annotated
 
 import typer
 
-FAILED, WRONG_USE, DISK_FULL, INTERRUPTED = 1, 2, 3, 130
+from napari_isr.cli.output import DISK_FULL, FAILED, INTERRUPTED, WRONG_USE, say
 
 app = typer.Typer(
     name="napari-isr",
@@ -316,12 +316,6 @@ def remove_model(
     from napari_isr.cli.models import remove
 
     remove(name, ask=not yes)
-
-
-def say(text: str = "") -> None:
-    """Write a line to people, to where warnings and progress go."""
-    # Names of files may hold bytes that are no letters.
-    typer.echo(text.encode("utf-8", "replace").decode("utf-8"), err=True)
 
 
 def main() -> None:

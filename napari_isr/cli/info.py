@@ -11,8 +11,8 @@ from typing import Any
 
 import typer
 
-from napari_isr.cli.app import FAILED, say
 from napari_isr.cli.notes import notes_on
+from napari_isr.cli.output import FAILED, say
 from src_models.errors import InvalidInputError, ModelFileError, SuperResolutionError
 from src_models.images.io import read_image
 from src_models.images.picture import Picture, printable, unit_symbol

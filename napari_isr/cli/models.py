@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import typer
 
-from napari_isr.cli.app import say
+from napari_isr.cli.output import say
 from src_models.errors import InvalidInputError, ModelFileError
 from src_models.models.description import read_description
 from src_models.models.download import cache_folder, fetch, find_cached

@@ -13,8 +13,7 @@ from typing import Any
 
 import typer
 
-from napari_isr.cli.app import INTERRUPTED, say
-from napari_isr.cli.quiet import quiet_loading
+from napari_isr.cli.output import INTERRUPTED, quiet_loading, say
 from src_models.engines.timing import in_words
 from src_models.errors import InvalidInputError
 from src_models.models.user_models import add_user_model

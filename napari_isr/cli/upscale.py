@@ -14,9 +14,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 import typer
 
-from napari_isr.cli.app import DISK_FULL, FAILED, INTERRUPTED, WRONG_USE, say
 from napari_isr.cli.notes import notes_on
-from napari_isr.cli.quiet import quiet_loading
+from napari_isr.cli.output import DISK_FULL, FAILED, INTERRUPTED, WRONG_USE, quiet_loading, say
 from src_models.engines.timing import estimate_seconds, in_words
 from src_models.errors import ModelFileError, SuperResolutionWarning
 from src_models.images.axes import check_axes

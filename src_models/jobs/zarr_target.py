@@ -9,8 +9,7 @@ from pathlib import Path
 from filelock import Timeout
 
 from src_models.errors import InvalidInputError
-from src_models.file_lock import claimed
-from src_models.files import writing
+from src_models.files import claimed, writing
 
 
 def check_has_name(target: Path) -> None:

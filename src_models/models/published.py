@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
 
 from src_models.models.config import NetworkConfig, RDNConfig, RRDNConfig
 from src_models.models.description import ModelDescription
@@ -138,3 +141,11 @@ PUBLISHED: dict[str, Published] = {
         ),
     )
 }
+
+
+_FOLDER = Path(__file__).parents[1] / "weights"
+
+BUNDLED: Mapping[str, Path] = MappingProxyType(
+    {path.stem: path for path in sorted(_FOLDER.glob("*.keras"))}
+)
+DEFAULT_MODEL = "microscopy-x2"

@@ -8,7 +8,6 @@ from difflib import get_close_matches
 from pathlib import Path
 
 from src_models.errors import InvalidInputError, ModelFileError
-from src_models.models.bundled import BUNDLED, DEFAULT_MODEL
 from src_models.models.config import Upscaling
 from src_models.models.description import ModelDescription, read_description
 from src_models.models.download import fetch, find_cached, is_published
@@ -16,7 +15,7 @@ from src_models.models.isr_config import with_overrides
 from src_models.models.isr_files import describe_legacy, is_legacy
 from src_models.models.onnx_files import describe_onnx
 from src_models.models.onnx_graph import is_onnx
-from src_models.models.published import PUBLISHED, Published
+from src_models.models.published import BUNDLED, DEFAULT_MODEL, PUBLISHED, Published
 from src_models.models.user_models import user_models
 
 __all__ = [

@@ -18,11 +18,10 @@ from typing import Any
 from platformdirs import user_data_path
 
 from src_models.errors import InvalidInputError, ModelFileError
-from src_models.models.bundled import BUNDLED
 from src_models.models.description import MEMBER, read_description
 from src_models.models.onnx_files import describe_onnx, keep_onnx
 from src_models.models.onnx_graph import ONNX_ARCHIVE, is_onnx
-from src_models.models.published import PUBLISHED
+from src_models.models.published import BUNDLED, PUBLISHED
 
 _VARIABLE = "NAPARI_ISR_MODELS"
 # What every file system takes, and no shell or combo box stumbles over.

@@ -33,7 +33,7 @@ from src_models.training.checkpoints import (
 )
 from src_models.training.events import EpochDone, Listener, TrainingControl, TrainingResult
 from src_models.training.image_set import TrainingImages
-from src_models.training.logits import logits_of
+from src_models.training.losses import logits_of
 from src_models.training.patches import PatchSampler, fixed_patches
 from src_models.training.settings import AdamSettings, TrainingSettings
 from src_models.training.step import TrainingStep

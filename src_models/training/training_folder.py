@@ -11,7 +11,7 @@ from uuid import uuid4
 from filelock import Timeout
 
 from src_models.errors import TrainingError
-from src_models.file_lock import claimed
+from src_models.files import claimed
 
 _TEMPORARY = ".writing-"
 _LOCK = ".training.lock"

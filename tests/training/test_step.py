@@ -17,8 +17,7 @@ from src_models.training.isr_arguments import (
     losses_from,
     monitored_from,
 )
-from src_models.training.logits import logits_of
-from src_models.training.losses import adversarial_loss, discriminator_loss, pixel_loss
+from src_models.training.losses import adversarial_loss, discriminator_loss, logits_of, pixel_loss
 from src_models.training.settings import (
     AdamSettings,
     Flatness,

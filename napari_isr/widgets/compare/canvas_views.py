@@ -13,7 +13,7 @@ from napari.layers import Image, Layer
 from psygnal import Signal
 
 from napari_isr.widgets.compare.canvas_cut import CanvasCut, closed_signal
-from napari_isr.widgets.compare.contrast import are_alike
+from napari_isr.widgets.compare.layers import are_alike
 from src_models.errors import InvalidInputError
 
 _SPACING = 4  # pixels of the screen between cells

@@ -1,4 +1,4 @@
-"""Backends greet on standard error below Python, past every setting; not in a command's answer."""
+"""What all commands share: lines for people, exit codes, and backends kept quiet."""
 
 from __future__ import annotations
 
@@ -7,10 +7,20 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import typer
+
+FAILED, WRONG_USE, DISK_FULL, INTERRUPTED = 1, 2, 3, 130
+
+
+def say(text: str = "") -> None:
+    """Write a line to people, to where warnings and progress go."""
+    # Names of files may hold bytes that are no letters.
+    typer.echo(text.encode("utf-8", "replace").decode("utf-8"), err=True)
+
 
 @contextmanager
 def quiet_loading() -> Iterator[None]:
-    """Send what is written to standard error nowhere while a backend is loaded."""
+    """Discard standard error while a backend is loaded: it prints there past Python's settings."""
     sys.stderr.flush()
     try:
         kept = os.dup(2)
