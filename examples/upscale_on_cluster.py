@@ -34,7 +34,7 @@ def write(lazy: Any, levels: list[Any], axes: str) -> None:
     """Compute each level of a pyramid and store it, chunk by chunk."""
     import dask.array as da
 
-    from src_models.images.pyramid import halved
+    from src_models.images.picture import halved
 
     da.store(lazy, levels[0], lock=False)
     for finer, coarser in pairwise(levels):

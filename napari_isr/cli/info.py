@@ -11,12 +11,13 @@ from typing import Any
 
 import typer
 
-from napari_isr.cli.notes import notes_on
 from napari_isr.cli.output import FAILED, say
 from src_models.errors import InvalidInputError, ModelFileError, SuperResolutionError
 from src_models.images.io import read_image
 from src_models.images.picture import Picture, printable, unit_symbol
-from src_models.models.registry import describe_model
+from src_models.models.description import ModelDescription
+from src_models.models.registry import DEFAULT_MODEL, describe_model
+from src_models.quality.image_checks import check_image
 
 _MODEL_ENDINGS = (".keras", ".hdf5", ".h5", ".onnx", ".onnx.zip")
 
@@ -136,3 +137,31 @@ def _compare(truth: Picture, image: Picture) -> dict[str, float]:
     if math.isnan(record["ssim"]):
         record.pop("ssim")
     return record
+
+
+_FOR_COLOURS = "photo-x2"
+
+
+def notes_on(
+    image: Path | Picture, model: ModelDescription | None = None, axes: str | None = None
+) -> list[str]:
+    """Return a sentence for each thing that speaks against upscaling an image as it is.
+
+    Parameters
+    ----------
+    image : Path or Picture
+        Of a file that cannot be read nothing is said: that is told where it is worked on.
+    model : ModelDescription, optional
+        What it is to be upscaled with; without one the default for such an image.
+    axes : str, optional
+        Instead of the file's own.
+    """
+    try:
+        picture = image if isinstance(image, Picture) else read_image(image)
+        picture = picture if axes is None else picture.with_axes(axes)
+        chosen = model or (_FOR_COLOURS if picture.rgb else DEFAULT_MODEL)
+        # All over the plane: pixels that are not read in parts are read as a whole in any case.
+        found = check_image(picture.loaded().array, picture.axes, chosen)
+        return [*picture.notes, *(finding.message for finding in found)]
+    except SuperResolutionError:
+        return []

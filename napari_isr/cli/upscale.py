@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import typer
 
-from napari_isr.cli.notes import notes_on
+from napari_isr.cli.info import notes_on
 from napari_isr.cli.output import DISK_FULL, FAILED, INTERRUPTED, WRONG_USE, quiet_loading, say
 from src_models.engines.timing import estimate_seconds, in_words
 from src_models.errors import ModelFileError, SuperResolutionWarning

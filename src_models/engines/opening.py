@@ -38,8 +38,7 @@ from src_models.models.onnx_config import OnnxConfig
 from src_models.models.onnx_files import check_onnxruntime
 from src_models.models.onnx_graph import is_onnx
 from src_models.models.registry import describe_model, find_model
-from src_models.models.sharpness import weights_of
-from src_models.models.weights import Weights, fingerprint
+from src_models.models.weights import Weights, fingerprint, weights_of
 
 if TYPE_CHECKING:
     from src_models.networks.image_model import ImageModel
@@ -308,7 +307,7 @@ def _open_file(model: Any, path: Path, choice: Choice) -> Engine:
             return KerasEngine(load_cached(model), choice.reason)
         description = describe_model(model)
         if isinstance(description.config, OnnxConfig):
-            from src_models.engines.onnx_file_engine import OnnxFileEngine
+            from src_models.engines.onnx_engine import OnnxFileEngine
 
             return OnnxFileEngine(description, path, choice.reason)
         weights = weights_of(model, description)

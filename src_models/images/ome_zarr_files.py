@@ -11,8 +11,7 @@ from numpy.typing import NDArray
 
 from src_models.files import reading
 from src_models.images.ome_zarr import ZarrImage, create_pyramid, read_zarr_image, stored_axes
-from src_models.images.picture import Picture, UnreadPixels, printable
-from src_models.images.pyramid import halved
+from src_models.images.picture import Picture, UnreadPixels, halved, printable
 from src_models.images.tiff_reading import LARGE_BYTES
 
 _CHUNK = 512

@@ -13,8 +13,8 @@ from PIL.PngImagePlugin import PngInfo, putchunk
 
 from src_models.errors import InvalidInputError
 from src_models.files import reading
-from src_models.images.orientation import ORIENTATION, SIDEWAYS, upright
 from src_models.images.picture import RECORD_KEY, Picture, UnreadPixels, printable
+from src_models.images.pixel_layout import ORIENTATION, SIDEWAYS, upright
 
 _GREY = ("L", "F", "I", "1")
 # Bytes of a PNG file before its other chunks: the signature and the header with its frame.

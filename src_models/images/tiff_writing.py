@@ -14,8 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from src_models.errors import InvalidInputError
-from src_models.images.picture import RECORD_KEY, Picture, unit_symbol
-from src_models.images.pyramid import halved
+from src_models.images.picture import RECORD_KEY, Picture, halved, unit_symbol
 
 _OME_TYPES = ["bool", "int8", "int16", "int32", "uint8", "uint16", "uint32", "float32", "float64"]
 _IMAGEJ_TYPES = ["uint8", "uint16", "int16", "float32"]

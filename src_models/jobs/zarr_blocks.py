@@ -16,12 +16,12 @@ from src_models.engines.shared_model import SharedModel
 from src_models.files import writing
 from src_models.images.axes import ImageStack
 from src_models.images.ome_zarr import stored_axes
-from src_models.images.pyramid import halved
+from src_models.images.picture import halved
 from src_models.images.tiling import Region
 from src_models.jobs.journal import Journal
+from src_models.upscaling.intensity_ranges import UnreliablePixels
 from src_models.upscaling.lazy import BlockPlan
 from src_models.upscaling.pipeline import Progress
-from src_models.upscaling.unreliable_pixels import UnreliablePixels
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,7 +54,7 @@ class ModelDescription:
         What the model is for, in a sentence.
     faithful : str
         Name of the model that this one was fine-tuned from to look sharper, and with which it can
-        be interpolated (`src_models.models.sharpness`); "" for a model that is not made to look
+        be interpolated (`src_models.models.weights`); "" for a model that is not made to look
         sharp.
     training : mapping
         Record of the training: data, settings, scores. Plain JSON values.

@@ -18,9 +18,10 @@ from numpy.typing import NDArray
 
 from src_models.errors import ModelFileError
 from src_models.models.config import NetworkConfig
-from src_models.models.description import read_member
+from src_models.models.description import ModelDescription, read_member
 from src_models.models.isr_config import check_tensors, shapes_of
 from src_models.models.isr_files import is_legacy, read_tensors
+from src_models.models.registry import describe_model, find_model, split_sharpness
 
 Weights = Mapping[str, NDArray[np.float32]]
 WEIGHTS = "model.weights.h5"
@@ -120,3 +121,35 @@ def refuse_code(path: Path) -> None:
                 f"{path.name!r} holds code or foreign layers ({module}.{name}), which is never "
                 "run: ask whoever made the file for one that napari-isr saved."
             )
+
+
+def weights_of(path_or_name: str | Path, description: ModelDescription) -> Weights:
+    """Read the weights of a model, interpolated if its name says so.
+
+    Parameters
+    ----------
+    path_or_name : str or Path
+        As for `load_model`.
+    description : ModelDescription
+        Its description.
+
+    Raises
+    ------
+    ModelFileError
+        If a file cannot be used, or the two networks are not alike.
+    """
+    sharp = read_weights(find_model(path_or_name), description.network)
+    _, sharpness = split_sharpness(path_or_name)
+    if sharpness == 1:
+        return sharp
+    other = describe_model(description.faithful)
+    if other.config != description.config:
+        raise ModelFileError(
+            "Only networks that are alike have others between them. Received: "
+            f"{description.name!r} and {description.faithful!r}. Use either of them."
+        )
+    faithful = read_weights(find_model(description.faithful), other.network)
+    return {
+        name: sharpness * values + (1 - sharpness) * faithful[name]
+        for name, values in sharp.items()
+    }

@@ -25,8 +25,7 @@ from src_models.models.download import is_published
 from src_models.models.isr_files import is_legacy
 from src_models.models.published import PUBLISHED
 from src_models.models.registry import describe_model, find_model, split_sharpness
-from src_models.models.sharpness import weights_of
-from src_models.models.weights import WEIGHTS, refuse_code
+from src_models.models.weights import WEIGHTS, refuse_code, weights_of
 from src_models.networks.backend import keras
 from src_models.networks.image_model import ImageModel, check_patch_size
 from src_models.networks.rdn import RDN

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from src_models.errors import InvalidInputError
 from src_models.images.axes import ArrayLike, ImageStack, Plane, check_axes, guess_axes
-from src_models.images.missing_values import fill_gaps
+from src_models.images.intensity import fill_gaps
 from src_models.models.description import ModelDescription
 from src_models.models.registry import BUNDLED, DEFAULT_MODEL, describe_model
 from src_models.quality.annotations import drawn_over

@@ -14,7 +14,7 @@ from scipy.ndimage import (
     minimum_filter,
 )
 
-from src_models.images.missing_values import fill_gaps
+from src_models.images.intensity import fill_gaps
 
 # Differences that cancel planes and edges alike (Immerkaer 1996), scaled to keep white noise.
 _DIFFERENCES = np.array([[1, -2, 1], [-2, 4, -2], [1, -2, 1]]) / 6

@@ -27,10 +27,9 @@ from src_models.models.registry import DEFAULT_MODEL
 from src_models.progress import drain
 from src_models.upscaling.blocks import BlockGrid
 from src_models.upscaling.chunk_cache import keeping_chunks
-from src_models.upscaling.intensity_ranges import measure_channels
-from src_models.upscaling.tile_run import allocate_float_output, run_work
+from src_models.upscaling.intensity_ranges import UnreliablePixels, measure_channels
+from src_models.upscaling.pipeline import allocate_float_output, run_work
 from src_models.upscaling.tiles import TileLimit, TileWork
-from src_models.upscaling.unreliable_pixels import UnreliablePixels
 
 if TYPE_CHECKING:
     import dask.array

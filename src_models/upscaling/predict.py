@@ -23,8 +23,7 @@ from src_models.images.tiling import Region
 from src_models.models.registry import DEFAULT_MODEL
 from src_models.progress import drain
 from src_models.upscaling.intensity_ranges import measure_channels
-from src_models.upscaling.pipeline import Progress
-from src_models.upscaling.tile_run import allocate_float_output, run_work
+from src_models.upscaling.pipeline import Progress, allocate_float_output, run_work
 from src_models.upscaling.tiles import TileWork
 
 if TYPE_CHECKING:
@@ -66,7 +65,7 @@ def upscale(
         dask or zarr array nothing is upscaled yet, see `src_models.upscaling.lazy`.
     model : str, Path, RDN, RRDN or Engine
         Name of a model (``"photo-sharp-x4@0.5"`` between sharp and faithful, see
-        `src_models.models.sharpness`), path of a model file, a model, or what `open_engine` made
+        `src_models.models.weights`), path of a model file, a model, or what `open_engine` made
         of one.
     axes : str, optional
         Meaning of the dimensions, such as ``"YX"``, ``"YXC"``, ``"CYX"`` or ``"TZCYX"``. Without

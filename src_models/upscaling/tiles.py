@@ -23,7 +23,7 @@ from src_models.images.axes import ImageStack, Plane
 from src_models.images.intensity import IntensityRange, as_dtype
 from src_models.images.tiling import Region, Tile, split, split_region
 from src_models.models.description import ModelDescription
-from src_models.upscaling.unreliable_pixels import UnreliablePixels
+from src_models.upscaling.intensity_ranges import UnreliablePixels
 
 _BLOCK = 1024
 # Pixels of the result that are mapped to the stored intensities at a time.

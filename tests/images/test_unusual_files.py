@@ -8,10 +8,10 @@ import pytest
 import tifffile
 from PIL import Image, ImageOps
 
-from napari_isr.cli.notes import notes_on
+from napari_isr.cli.info import notes_on
 from src_models.errors import InvalidInputError
 from src_models.images.io import check_writable, read_image, write_image
-from src_models.images.orientation import ORIENTATION, upright
+from src_models.images.pixel_layout import ORIENTATION, upright
 
 GREY = np.random.default_rng(0).integers(0, 255, (17, 20)).astype(np.uint8)
 COLOURS = np.stack([GREY, GREY[::-1], GREY[:, ::-1]], -1)

@@ -26,7 +26,7 @@ from src_models.errors import (
     SuperResolutionWarning,
 )
 from src_models.images.ome_zarr import add_record, read_zarr_image
-from src_models.images.pyramid import halved
+from src_models.images.picture import halved
 from src_models.jobs.journal import Journal
 from src_models.upscaling import blocks
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from qtpy.QtCore import QTimer
+from qtpy.QtWidgets import QFileDialog, QMessageBox, QWidget
 
 from napari_isr.bridge.world import world_units
 from napari_isr.widgets.compare.lines import (
@@ -19,7 +21,6 @@ from napari_isr.widgets.compare.lines import (
 from napari_isr.widgets.compare.measure import BICUBIC, Measured
 from napari_isr.widgets.compare.panel import CURVES, ComparePanel
 from napari_isr.widgets.compare.plots import Curve, Figure, colours_of
-from napari_isr.widgets.compare.saving import save_figure
 from napari_isr.widgets.compare.views import NONE, SIDE_BY_SIDE
 
 if TYPE_CHECKING:
@@ -186,3 +187,43 @@ def _resolution_curves(measured: Measured, key: str, colours: list[str]) -> list
         x, y = max(thresholds, key=lambda pair: float(np.max(pair[0])))
         curves.append(Curve("threshold", "", x, np.broadcast_to(y, np.shape(x)), dashed=True))
     return curves
+
+
+_FILTERS = {"PNG (*.png)": ".png", "SVG (*.svg)": ".svg"}
+
+
+def save_figure(figure: Figure, parent: QWidget, name: str) -> str:
+    """Ask for a file and write a figure; return what came of it in words, empty for nothing.
+
+    Parameters
+    ----------
+    figure : Figure
+        With curves.
+    parent : QWidget
+        Of the dialog.
+    name : str
+        To propose, without an ending.
+
+    Raises
+    ------
+    OSError
+        If it cannot be written.
+    """
+    chosen, kind = QFileDialog.getSaveFileName(
+        parent, "Save the figure", f"{name}.png", ";;".join(_FILTERS)
+    )
+    if not chosen:
+        return ""
+    path = Path(chosen)
+    if path.suffix.lower() not in _FILTERS.values():
+        path = path.with_name(path.name + _FILTERS.get(kind, ".png"))
+        # The dialog asked about the name without the ending.
+        if path.exists() and not _may_replace(parent, path):
+            return ""
+    figure.save(path)
+    return f"The figure is in {path}."
+
+
+def _may_replace(parent: QWidget, path: Path) -> bool:
+    output = QMessageBox.question(parent, "Save the figure", f"{path} exists. Replace it?")
+    return bool(output == QMessageBox.StandardButton.Yes)

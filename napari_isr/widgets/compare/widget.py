@@ -23,12 +23,16 @@ from napari_isr.widgets.compare.measure import (
     measuring,
     subtracting,
 )
-from napari_isr.widgets.compare.numbers import as_csv
+from napari_isr.widgets.compare.numbers import (
+    as_csv,
+    exposure_in_words,
+    measured_in_words,
+    outdated_in_words,
+)
 from napari_isr.widgets.compare.panel import ComparePanel
 from napari_isr.widgets.compare.plots import colours_of
 from napari_isr.widgets.compare.request import baselines
 from napari_isr.widgets.compare.views import CompareViews
-from napari_isr.widgets.compare.words import exposure_in_words, measured_in_words, outdated_in_words
 from napari_isr.widgets.shared.layer_note import LayerStatus
 from napari_isr.widgets.shared.worker import new_worker
 
