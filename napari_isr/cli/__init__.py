@@ -1,5 +1,5 @@
 """The command `napari-isr`. Imports no Qt.
 
-`app` declares the commands; `upscale`, `train`, `models` and `info` carry them out; `output` prints for
-people and holds the exit codes.
+`app` declares the commands; `upscale`, `train`, `models` and `info` carry them out; `output` writes
+lines for people and holds the exit codes.
 """

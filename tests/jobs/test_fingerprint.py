@@ -6,7 +6,6 @@ import os
 from pathlib import Path
 
 import numpy as np
-import pytest
 
 from src_models.jobs.fingerprint import source_fingerprint
 
@@ -24,7 +23,6 @@ def _store(folder: Path, *places: str) -> Path:
     return folder
 
 
-@pytest.mark.slow
 def test_a_chunk_that_lies_elsewhere_in_the_folder_makes_another_image(tmp_path: Path) -> None:
     one = _store(tmp_path / "one", "c/0/1", "d/2")
     other = _store(tmp_path / "other", "c/1", "d/0/2")
